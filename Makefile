@@ -1,0 +1,75 @@
+# Two commands set everything up on a fresh clone: `make demo` and `make test`.
+# They need Python 3.11-3.13 with venv, make and git; packages come from wherever pip is set up to look.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SVG := datasets/external/svg-captcha
+
+# The interpreter that .venv is made with; without one given, the first of these that will do.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+.PHONY: help setup demo test lint lock fonts external wheel clean
+
+help: ## list these tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv from requirements.lock (the other tasks do it by themselves)
+
+demo: $(READY) ## draw a few designs, solve them by both routes, print a table and save a picture
+	@$(BIN)/python -m captcha_solver.demo
+
+test: lint ## ruff, mypy --strict and pytest
+	$(BIN)/pytest
+
+lint: $(READY) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock: $(READY) ## resolve pyproject.toml again into requirements.lock (needs uv: pip install uv)
+	@command -v uv >/dev/null || PATH="$(BIN):$$PATH" command -v uv >/dev/null || \
+		{ echo "make lock needs uv: $(BIN)/pip install uv" >&2; exit 3; }
+	PATH="$(BIN):$$PATH" uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+fonts: $(READY) ## fetch the fonts again from their packages and check their hashes (needs npm)
+	$(BIN)/python datasets/fonts/fetch.py
+
+external: $(READY) ## install what the npm generator needs, and say what the PHP one needs
+	cd $(SVG) && npm ci --no-fund --no-audit
+	@php -r 'require "Gregwar/Captcha/autoload.php";' 2>/dev/null && echo "php-gregwar-captcha: installed" || \
+		echo "for external-gregwar: apt-get install php-cli php-gregwar-captcha"
+
+wheel: $(READY) ## build the wheel into dist/
+	$(PIP) wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove what the tasks made (.venv too)
+	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@if [ ! -x $(BIN)/python ]; then \
+		for candidate in $(PYTHONS); do \
+			if "$$candidate" -c '$(WILL_DO)' 2>/dev/null; then found=$$candidate; break; fi; \
+		done; \
+		if [ -z "$${found:-}" ]; then \
+			echo "captcha-solver needs Python 3.11, 3.12 or 3.13 with venv; tried: $(PYTHONS)." >&2; \
+			echo "Install one (Debian, Ubuntu: apt-get install python3-venv), or say which: make PYTHON=/path/to/python" >&2; \
+			exit 3; \
+		fi; \
+		echo "Creating $(VENV) with $$("$$found" --version)"; \
+		"$$found" -m venv $(VENV); \
+	fi
+	@echo "Installing the locked packages into $(VENV) (once; TensorFlow is among them, so this takes a few minutes)"
+	@$(PIP) install -qq --require-hashes -r requirements.lock
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@

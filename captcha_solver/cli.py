@@ -1,0 +1,65 @@
+"""The command line: arguments in, exit code out (0 done, 1 not all of it, 2 usage, 3 broken input)."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from captcha_solver import __version__
+from captcha_solver.cli_make import designs, doctor, draw, models, train
+from captcha_solver.cli_read import score, solve
+from captcha_solver.cli_show import BROKEN, DONE, INTERRUPTED, USAGE, complain
+from captcha_solver.errors import CaptchaSolverError, OptionError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="captcha-solver")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show where an unexpected error came from.")
+def cli() -> None:
+    """Tells the owner of a text-CAPTCHA design how strong that design is.
+
+    Exit codes: 0 done; 1 finished, but something could not be read or did not hold; 2 usage;
+    3 broken input or set-up.
+    """
+
+
+for command in (solve, score, draw, train, designs, models, doctor):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    return run(cli, "captcha-solver", sys.argv[1:] if arguments is None else arguments)
+
+
+def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
+    """The exit code of ``program``; whatever goes wrong ends as one line on stderr, not as a traceback."""
+    try:
+        code = program.main(args=list(arguments), prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except OptionError as error:
+        complain(str(error))
+        return USAGE
+    except (CaptchaSolverError, click.ClickException) as error:
+        complain(str(error))
+        return BROKEN
+    except (click.Abort, KeyboardInterrupt) as error:
+        complain(str(error.__cause__ or error) or "interrupted", kind="stopped")
+        return INTERRUPTED
+    except OSError as error:
+        complain(str(error))
+        return BROKEN
+    except Exception as error:  # a mistake of ours: still no wall of text, unless it is asked for
+        if "--debug" in arguments:
+            raise
+        complain(
+            f"{type(error).__name__}: {error} (--debug, before the command, shows where)", kind="unexpected"
+        )
+        return BROKEN
+    return code if isinstance(code, int) else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The commands that make and list: ``draw``, ``train``, ``designs``, ``models``, ``doctor``."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captcha_solver.cli_show import DONE, NOT_ALL, progress, show_table
+from captcha_solver.dataset import write_folder
+from captcha_solver.designs.design import Design
+from captcha_solver.image import encode_png
+from captcha_solver.types import Sample
+
+DEFAULT_MINUTES = 30.0
+
+
+@click.command()
+@click.argument("design", metavar="DESIGN")
+@click.option("--count", required=True, type=click.IntRange(min=1), metavar="N", help="How many images.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A new or empty folder; it is given the images and labels.csv.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S")
+def draw(design: str, count: int, out: Path, seed: int) -> int:
+    """Draw labelled images of a design: a built-in one by name, or a TOML file.
+
+    The same seed draws the same images.
+    """
+    from captcha_solver.designs.external import draw_external
+    from captcha_solver.designs.load import load_design
+
+    loaded = load_design(design)
+    if loaded.command is not None:
+        draw_external(loaded.command, count, out, seed)
+    else:
+        with progress("drawing", count) as done:
+            write_folder(_drawn(loaded, count, seed, done), out)
+    click.echo(f"{count} images of {loaded.name} in {out}")
+    return DONE
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|DESIGN...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--route",
+    type=click.Choice(["sliding", "segmented", "digits"]),
+    default="sliding",
+    show_default=True,
+    help="What to train; digits takes one folder of single digits in MNIST's form.",
+)
+@click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
+@click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts."
+)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, metavar="N")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
+@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
+def train(
+    sources: tuple[str, ...], out: Path, route: str, start_from: str | None, labels: int | None, **how: Any
+) -> int:
+    """Train a model on folders or designs, from scratch or --from another.
+
+    The same command goes on where an interrupted one stopped. Without --minutes and --steps it takes half an hour.
+    """
+    from captcha_solver.training.loop import TrainSettings
+    from captcha_solver.training.run import TrainRequest, run
+
+    settings = TrainSettings(
+        batch=how["batch"],
+        learning_rate=how["learning_rate"],
+        minutes=how["minutes"] if how["minutes"] or how["steps"] else DEFAULT_MINUTES,
+        max_steps=how["steps"],
+        seed=how["seed"],
+        workers=how["workers"],
+    )
+    path = run(TrainRequest(sources, out, route, start_from, labels, settings))
+    click.echo(f"bundle written to {path}")
+    return DONE
+
+
+@click.command()
+def designs() -> int:
+    """List the built-in designs."""
+    from captcha_solver.designs.load import builtin_designs, load_design
+
+    loaded = {name: load_design(path) for name, path in builtin_designs().items()}
+    show_table(("design", "what it is"), [(name, design.summary) for name, design in loaded.items()])
+    return DONE
+
+
+@click.command()
+def models() -> int:
+    """List the shipped models."""
+    from captcha_solver.models.bundle import load_bundle, shipped_bundles
+
+    bundles = {name: load_bundle(path) for name, path in shipped_bundles().items()}
+    rows = [
+        (name, bundle.kind, bundle.charset.symbols, bundle.sha256[:12], str(bundle.path))
+        for name, bundle in bundles.items()
+    ]
+    show_table(("model", "route", "charset", "sha256", "folder"), rows)
+    return DONE
+
+
+@click.command()
+@click.option("--runtime", type=click.Choice(["onnx", "keras"]), default="onnx", show_default=True)
+def doctor(runtime: str) -> int:
+    """Show what is installed, what will compute, and whether the shipped data is whole."""
+    from captcha_solver.doctor import examine
+
+    checks = examine(runtime)
+    rows = [("ok" if check.holds else "WRONG", check.name, check.found) for check in checks]
+    show_table(("", "what", "found"), rows)
+    wrong = [check.name for check in checks if not check.holds]
+    click.echo(f"does not hold: {', '.join(wrong)}" if wrong else "all holds")
+    return NOT_ALL if wrong else DONE
+
+
+def _drawn(design: Design, count: int, seed: int, done: Callable[[int], None]) -> Iterator[Sample]:
+    """Image i comes from a generator of (seed, i) alone: more images, or fewer, change none of the others."""
+    from captcha_solver.designs.draw import draw as draw_one
+    from captcha_solver.designs.draw import seeded
+
+    digits = max(5, len(str(count - 1)))
+    for index in range(count):
+        drawing = draw_one(design, None, seeded(seed, index))
+        yield Sample(f"{index:0{digits}}", encode_png(drawing.image), drawing.text, design.name, seed)
+        done(1)

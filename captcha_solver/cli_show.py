@@ -1,0 +1,109 @@
+"""What the command line shows people: tables on stdout; progress bars, warnings and errors on stderr."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import click
+
+DONE, NOT_ALL, USAGE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
+
+Row = Mapping[str, str | float | None]
+
+WIDE = 10_000  # columns: a table that goes into a file or a pipe is never wrapped
+MOST_WARNINGS = 8
+
+
+def complain(text: str, *, kind: str = "error") -> None:
+    """One line on stderr."""
+    click.echo(f"captcha-solver: {kind}: {' '.join(text.split())}", err=True)
+
+
+def warn_each(problems: Sequence[str], *, kind: str = "warning") -> None:
+    """A line for each problem; of many, the first few and how many more there are."""
+    for problem in problems[:MOST_WARNINGS]:
+        complain(problem, kind=kind)
+    if len(problems) > MOST_WARNINGS:
+        complain(f"... and {len(problems) - MOST_WARNINGS} more like these", kind=kind)
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """An aligned table on stdout; the columns named in ``right`` are numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        number = header in right
+        table.add_column(header, justify="right" if number else "left", no_wrap=number, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=sys.stdout, highlight=False, width=None if terminal else WIDE)
+    with console.capture() as capture:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))
+
+
+@contextmanager
+def row_writer(form: str, fields: Sequence[str]) -> Iterator[Callable[[Row], None]]:
+    """Yields what shows one row of ``fields``: at once as ``jsonl`` or ``csv``, at the end as a ``table``."""
+    rows: list[Row] = []
+    if form == "csv":
+        click.echo(_csv_line(fields))
+    show: dict[str, Callable[[Row], None]] = {
+        "jsonl": lambda row: click.echo(json.dumps(row)),
+        "csv": lambda row: click.echo(_csv_line([row[field] for field in fields])),
+        "table": rows.append,
+    }
+    try:
+        yield show[form]
+    finally:
+        if rows:
+            show_table(fields, [[_cell(row[field]) for field in fields] for row in rows])
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, if that is a terminal; yields what tells it how many more are done."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """An interval of shares 0-1 as people read it."""
+    return f"{100 * ends[0]:.1f}-{100 * ends[1]:.1f} %"
+
+
+def printable(text: str) -> str:
+    """``text`` that any stream takes: bytes of a file name that are no UTF-8 are shown as such."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()

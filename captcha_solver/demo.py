@@ -1,0 +1,112 @@
+"""``make demo``: draw several designs, read them by both routes, show figures and a contact sheet."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from captcha_solver.cli import run
+from captcha_solver.cli_show import DONE, interval, progress, show_table
+from captcha_solver.dataset import writable_folder
+from captcha_solver.designs.draw import draw, seeded
+from captcha_solver.designs.load import load_design
+from captcha_solver.image import encode_png
+from captcha_solver.score import SetScore, is_solved, run_trials, score_trials
+from captcha_solver.sheet import Answer, Cell, contact_sheet
+from captcha_solver.solver import Solver, load_solver
+from captcha_solver.types import Sample, Trial
+
+DESIGNS = ("plain", "note", "tilted", "classic", "confetti", "ripple", "crowded", "gauntlet")
+ROUTES = ("sliding", "segmented")
+SHOWN = 4  # images of each design on the contact sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One design: its samples, and the trials of each route on them."""
+
+    design: str
+    samples: Sequence[Sample]
+    trials: Mapping[str, Sequence[Trial]]
+
+    def score(self, route: str) -> SetScore:
+        return score_trials(self.design, self.trials[route], fold_case=True)
+
+
+@click.command()
+@click.option(
+    "--count", type=click.IntRange(min=1), default=24, show_default=True, help="Images of each design."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+def demo(count: int, seed: int, out: Path) -> int:
+    """Draw several built-in designs, read them by both routes, and save a contact sheet."""
+    writable_folder(out)
+    solvers = {route: load_solver(route) for route in ROUTES}
+    results = []
+    with progress("drawing and solving", len(DESIGNS) * count * (1 + len(ROUTES))) as done:
+        for name in DESIGNS:
+            samples = drawn(name, count, seed)
+            done(count)
+            trials = {route: run_trials(solver, samples, done=done) for route, solver in solvers.items()}
+            results.append(Result(name, samples, trials))
+    show_results(results, solvers, seed)
+    path = out / "contact-sheet.png"
+    path.write_bytes(
+        encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN))
+    )
+    click.echo(f"contact sheet: {path}")
+    return DONE
+
+
+def drawn(name: str, count: int, seed: int) -> list[Sample]:
+    """``count`` samples of a built-in design; the same seed draws the same."""
+    design = load_design(name)
+    drawings = [draw(design, None, seeded(seed, index)) for index in range(count)]
+    return [
+        Sample(f"{name}-{index:03}", encode_png(drawing.image), drawing.text, name, seed)
+        for index, drawing in enumerate(drawings)
+    ]
+
+
+def show_results(results: Sequence[Result], solvers: Mapping[str, Solver], seed: int) -> None:
+    """The table: a line a design, what each route solved of it, and how long an image took."""
+    headers = ["design", "n"]
+    for route in ROUTES:
+        headers += [f"{route} solved", "95 % interval", "ms/image"]
+    rows = []
+    for result in results:
+        row = [result.design, str(len(result.samples))]
+        for score in map(result.score, ROUTES):
+            row += [
+                f"{score.solved} ({100 * score.accuracy:.0f} %)",
+                interval(score.ci95),
+                f"{score.ms_per_image:.1f}",
+            ]
+        rows.append(row)
+    show_table(headers, rows, right=headers[1:])
+    hashes = ", ".join(f"{route} {solver.recognizer.model_sha256[:12]}" for route, solver in solvers.items())
+    click.echo(f"whole texts read right, upper and lower case not told apart; seed {seed}; models: {hashes}")
+
+
+def cells(result: Result) -> list[Cell]:
+    """The first images of a design, each with the answers of both routes."""
+    return [
+        Cell(
+            image=sample.image,
+            heading=result.design,
+            truth=sample.text,
+            answers=tuple(_answer(route, result.trials[route][place]) for route in ROUTES),
+        )
+        for place, sample in enumerate(result.samples[:SHOWN])
+    ]
+
+
+def _answer(route: str, trial: Trial) -> Answer:
+    return Answer(route, trial.solution.text, is_solved(trial, fold_case=True))
+
+
+if __name__ == "__main__":
+    sys.exit(run(demo, "python -m captcha_solver.demo", sys.argv[1:]))

@@ -1,0 +1,215 @@
+"""Distortions drawn over the text: strike lines, arcs, curves, dots, blocks, strokes that invert."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.designs.knobs import Phase, choice, setting, strength
+from captcha_solver.designs.scene import Mask, Scene, blend, solid
+
+SHIFT = 3  # sub-pixel bits of OpenCV's line drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Base of what is drawn over, or under, the text. Colour: the text's, any, or the canvas's own."""
+
+    layer: str = choice("over", "under")
+    colour: str = choice("text", "random", "canvas", "mixed")
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.MARKS if self.layer == "over" else Phase.BACKGROUND
+
+    def pick(self, scene: Scene) -> tuple[int, int, int]:
+        rng, kind = scene.rng, self.colour
+        if kind == "mixed":
+            kind = ("text", "random", "random", "canvas")[int(rng.integers(4))]
+        if kind == "text":
+            if scene.shapes.colours is not None and rng.random() < 0.8:
+                chosen = scene.shapes.colours[int(rng.integers(len(scene.text)))]
+                return int(chosen[0]), int(chosen[1]), int(chosen[2])
+            return scene.ink
+        if kind == "canvas":
+            return scene.background
+        red, green, blue = rng.integers(0, 256, 3).tolist()
+        return red, green, blue
+
+
+def fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Points (n, 2) in px as OpenCV's fixed-point coordinates."""
+    return np.round(points * (1 << SHIFT)).astype(np.int32)
+
+
+def curve(image: NDArray[np.uint8], points: NDArray[np.floating], colour: tuple[int, ...], width_px: float) -> None:
+    """An antialiased polyline through ``points`` (n, 2) px."""
+    cv2.polylines(image, [fixed(points)], False, colour, max(1, round(width_px)), cv2.LINE_AA, SHIFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines(Marks):
+    """Straight strike lines across the canvas, ``width_px`` thick."""
+
+    line_count: float = strength(3, 0, 40)
+    width_px: float = setting(1.5, 1, 12)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        for _ in range(round(self.line_count)):
+            full = rng.random() < 0.6
+            x1, x2 = (rng.uniform(0, 0.3), rng.uniform(0.7, 1)) if full else rng.uniform(0, 1, 2)
+            ends = np.array([[x1 * width, rng.uniform(0, height)], [x2 * width, rng.uniform(0, height)]])
+            curve(scene.image, ends, self.pick(scene), self.width_px * rng.uniform(0.7, 1.3))
+
+
+@dataclass(frozen=True, slots=True)
+class Arcs(Marks):
+    """Arcs of ellipses; ``width_px`` 0 means the glyphs' own stroke width."""
+
+    arc_count: float = strength(1, 0, 20)
+    width_px: float = setting(0, 0, 12)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        for _ in range(round(self.arc_count)):
+            x1, x2, y1, y2 = rng.uniform(0, 1, 4) * (0.25 * width, 0.25 * width, height, height)
+            left, right = x1, width - x2
+            rise = rng.uniform(-0.6, 0.6) * height
+            t = np.linspace(0, 1, 20)
+            points = np.stack([left + (right - left) * t, y1 + (y2 - y1) * t + 4 * rise * t * (1 - t)], axis=1)
+            curve(scene.image, points, self.pick(scene), self.width_px or scene.stroke_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Curves(Marks):
+    """Waving curves through the text; ``width_px`` 0 means the glyphs' own stroke width."""
+
+    curve_count: float = strength(1, 0, 20)
+    width_px: float = setting(0, 0, 12)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        for _ in range(round(self.curve_count)):
+            start, end = rng.uniform(-0.05, 0.3), rng.uniform(0.7, 1.05)
+            t = np.linspace(0, 1, 32)
+            level = height * (rng.uniform(0.2, 0.8) + (t - 0.5) * rng.uniform(-0.5, 0.5))
+            swing = height * rng.uniform(0.05, 0.35) * np.sin(6.28 * (rng.uniform(0.4, 2.5) * t + rng.random()))
+            points = np.stack([(start + (end - start) * t) * width, level + swing], axis=1)
+            curve(scene.image, points, self.pick(scene), self.width_px or scene.stroke_px)
+
+
+@dataclass(frozen=True, slots=True)
+class DottedCurves(Marks):
+    """Curves made of separate dots, ``pitch_px`` apart."""
+
+    curve_count: float = strength(1, 0, 12)
+    pitch_px: float = setting(4, 2, 20)
+    radius_px: float = setting(1.5, 0.5, 6)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        for _ in range(round(self.curve_count)):
+            t = np.arange(0, width, max(2.0, self.pitch_px)) / width
+            swing = 0.3 * np.sin(6.28 * (rng.uniform(0.4, 2) * t + rng.random()))
+            y = height * (rng.uniform(0.3, 0.7) + rng.uniform(0.2, 1) * swing) + rng.uniform(-1.5, 1.5, len(t))
+            colour = self.pick(scene)
+            for point in fixed(np.stack([t * width, y], axis=1)):
+                radius = round(self.radius_px * rng.uniform(0.6, 1.3) * (1 << SHIFT))
+                cv2.circle(scene.image, point.tolist(), radius, colour, -1, cv2.LINE_AA, SHIFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Dots(Marks):
+    """Round dots of up to ``radius_px``."""
+
+    dot_count: float = strength(25, 0, 2000)
+    radius_px: float = setting(1.5, 0.5, 12)
+
+    def apply(self, scene: Scene) -> None:
+        rng = scene.rng
+        n = round(self.dot_count)
+        centres = fixed(rng.uniform(0, 1, (n, 2)) * (scene.width_px, scene.height_px)).tolist()
+        radii = np.round(self.radius_px * rng.uniform(0.5, 1.0, n) * (1 << SHIFT)).astype(int).tolist()
+        colour = self.pick(scene)
+        for centre, radius in zip(centres, radii, strict=True):
+            if self.colour in ("random", "mixed"):
+                colour = self.pick(scene)
+            cv2.circle(scene.image, centre, radius, colour, -1, cv2.LINE_AA, SHIFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Specks(Marks):
+    """Short strokes ``size_px`` across, all stamped in one pass (the dots of many small generators)."""
+
+    speck_count: float = strength(30, 0, 2000)
+    size_px: float = setting(3, 1, 9)
+
+    def apply(self, scene: Scene) -> None:
+        rng, size = scene.rng, max(1, round(self.size_px))
+        n = round(self.speck_count)
+        spots = rng.random((2, n))
+        seeds = np.zeros((scene.height_px, scene.width_px), np.uint8)
+        seeds[(spots[1] * scene.height_px).astype(np.int32), (spots[0] * scene.width_px).astype(np.int32)] = 255
+        mask = cv2.dilate(seeds, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size))) if size > 1 else seeds
+        cv2.copyTo(solid(mask.shape, self.pick(scene)), mask, scene.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Occlude(Marks):
+    """Cover parts of the text with ``block_count`` blocks of about ``size_px``."""
+
+    block_count: float = strength(3, 0, 60)
+    size_px: float = setting(7, 1, 40)
+
+    def apply(self, scene: Scene) -> None:
+        rng = scene.rng
+        left, top, right, bottom = scene.text_box if self.layer == "over" else (0, 0, scene.width_px, scene.height_px)
+        for _ in range(round(self.block_count)):
+            x, y = rng.uniform(left, right), rng.uniform(top, bottom)
+            half = self.size_px * rng.uniform(0.3, 0.7, 2)
+            corners = np.array([[x - half[0], y - half[1]], [x + half[0], y + half[1]]])
+            first, second = np.round(corners).astype(int).tolist()
+            cv2.rectangle(scene.image, first, second, self.pick(scene), -1)
+
+
+def _invert(scene: Scene, mask: Mask) -> None:
+    scene.image = blend(scene.image, np.asarray(255 - scene.image), mask)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertLines(Marks):
+    """Strokes of ``width_px`` that turn what they cross into its negative."""
+
+    line_count: float = strength(2, 0, 20)
+    width_px: float = setting(3, 1, 20)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(round(self.line_count)):
+            t = np.linspace(0, 1, 16)
+            y = height * (rng.random() + (rng.random() - 0.5) * t + 0.1 * np.sin(6.28 * (t + rng.random())))
+            curve(mask, np.stack([t * width, y], axis=1), (255,), self.width_px)
+        _invert(scene, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertBlocks(Marks):
+    """Rectangles or discs inside which the picture is its own negative."""
+
+    block_count: float = strength(2, 0, 20)
+    size_fraction: float = setting(0.5, 0.1, 1)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(round(self.block_count)):
+            half = int(height * self.size_fraction * rng.uniform(0.5, 1.2) / 2)
+            x, y = int(rng.uniform(0, width)), int(rng.uniform(0, height))
+            if rng.random() < 0.5:
+                cv2.circle(mask, (x, y), half, 255, -1, cv2.LINE_AA)
+            else:
+                cv2.rectangle(mask, (x - half, y - half), (x + half, y + half), 255, -1)
+        _invert(scene, mask)

@@ -1,0 +1,107 @@
+"""Designs that are commands: run somebody else's generator, and check the folder that it filled."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from captcha_solver.designs.places import PACKAGE, data_folder
+from captcha_solver.errors import DatasetError, DesignError, OptionError, SetupError
+
+STARTUP_S = 60.0
+PER_IMAGE_S = 0.25  # the slowest of the generators here draws 100 images in a second
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCommand:
+    """A program that fills a folder with images and ``labels.csv``.
+
+    ``argv`` is run without a shell, its placeholders filled in: ``{python}`` (this interpreter),
+    ``{external}`` (the folder ``datasets/external``), ``{count}``, ``{out}``, ``{seed}``. ``hint`` says what
+    to install for it.
+    """
+
+    argv: tuple[str, ...]
+    hint: str
+
+
+def draw_external(command: ExternalCommand, count: int, out: Path, seed: int) -> None:
+    """Fill ``out``, a new or empty folder, with ``count`` images and ``labels.csv``, and check that it is so.
+
+    Raises ``SetupError`` where the program or what it needs is missing, ``DatasetError`` where the folder it
+    left is not what was ordered. A program that does not end in ``60 + count / 4`` seconds is stopped.
+    """
+    if count < 1:
+        raise OptionError(f"expected at least 1 image to draw, received {count}")
+    argv = fill_in(command.argv, count, out, seed)
+    make_empty(out)
+    run(argv, command.hint, STARTUP_S + PER_IMAGE_S * count)
+    check_folder(out, count, argv[0])
+
+
+def fill_in(argv: Sequence[str], count: int, out: Path, seed: int) -> list[str]:
+    """``argv`` with its placeholders replaced; ``DesignError`` lists those there are."""
+    values = {"python": sys.executable, "count": str(count), "out": str(out.resolve()), "seed": str(seed)}
+    if any("{external}" in part for part in argv):
+        values["external"] = str(data_folder("external"))
+    try:
+        return [part.format_map(values) for part in argv]
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        names = "{python}, {external}, {count}, {out}, {seed}"
+        raise DesignError(f"a command may use {names}; received {' '.join(argv)!r} ({error})") from None
+
+
+def make_empty(out: Path) -> None:
+    """Create ``out`` if need be; what lies there already is never mixed with new images."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        held = next(out.iterdir(), None)
+    except OSError as error:
+        raise SetupError(f"expected a folder that can be written, received {out}: {error.strerror}") from None
+    if held is not None:
+        raise OptionError(f"expected a new or empty folder to draw in, received {out}: it holds {held.name}")
+
+
+def run(argv: Sequence[str], hint: str, timeout_s: float) -> None:
+    """Run the program to its end; a failure becomes one line that says what to install."""
+    needs = f"; it needs: {hint}" if hint else ""
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    try:
+        done = subprocess.run(
+            argv, env=environment, timeout=timeout_s, capture_output=True, encoding="utf-8", errors="replace"
+        )
+    except OSError as error:
+        raise SetupError(f"cannot run {argv[0]!r} ({error.strerror}){needs}") from None
+    except subprocess.TimeoutExpired:
+        raise SetupError(f"{argv[0]} was stopped: it had not finished after {timeout_s:.0f} s") from None
+    if done.returncode:
+        raise SetupError(f"{argv[0]} ended with status {done.returncode}: {complaint(done.stderr)}{needs}")
+
+
+def complaint(stderr: str) -> str:
+    """The line of ``stderr`` that says what went wrong: the last that names an error, else the last."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    named = [line for line in lines if "error" in line.split(":")[0].lower()]
+    return (named or lines or ["it said nothing"])[-1]
+
+
+def check_folder(out: Path, count: int, program: str) -> None:
+    """``DatasetError`` unless ``out`` holds ``labels.csv`` with ``count`` rows, and an image for each."""
+    labels = out / "labels.csv"
+    if not labels.is_file():
+        raise DatasetError(f"expected {program} to write {labels}, found none")
+    with labels.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.reader(file))
+    header = ",".join(rows[0]) if rows else ""
+    if header != "filename,label":
+        raise DatasetError(f"{labels}: expected the header filename,label, received {header!r}")
+    if len(rows) - 1 != count:
+        raise DatasetError(f"{labels}: expected {count} rows from {program}, received {len(rows) - 1}")
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != 2 or not row[1] or not (out / row[0]).is_file():
+            received = ",".join(row)
+            raise DatasetError(f"{labels}, line {number}: expected image and text, received {received!r}")

@@ -1,0 +1,69 @@
+"""The literal registry of distortions: name in a design file -> class."""
+
+from captcha_solver.designs import distort_background as background
+from captcha_solver.designs import distort_image as image
+from captcha_solver.designs import distort_layout as layout
+from captcha_solver.designs import distort_marks as marks
+from captcha_solver.designs import distort_text as text
+from captcha_solver.designs.knobs import Distortion
+
+KINDS: dict[str, type[Distortion]] = {
+    # shape and place of the glyphs
+    "rotate": layout.Rotate,
+    "rotate-text": layout.RotateText,
+    "skew": layout.Skew,
+    "size-jitter": layout.SizeJitter,
+    "stretch": layout.Stretch,
+    "bounce": layout.Bounce,
+    "corner-warp": layout.CornerWarp,
+    "bend": layout.Bend,
+    "weight": layout.Weight,
+    "hollow": layout.Hollow,
+    "glyph-colours": layout.GlyphColours,
+    "spread": layout.Spread,
+    "overlap": layout.Overlap,
+    "collapse": layout.Collapse,
+    "two-layers": layout.TwoLayers,
+    # under the text
+    "gradient": background.Gradient,
+    "texture": background.Texture,
+    "tiles": background.Tiles,
+    "grid": background.Grid,
+    "ghosts": background.Ghosts,
+    "frame": background.Frame,
+    # the text layer
+    "dotted": text.Dotted,
+    "bites": text.Bites,
+    "cuts": text.Cuts,
+    "shadow": text.Shadow,
+    "fill": text.Fill,
+    "hair": text.Hair,
+    "text-wave": text.TextWave,
+    # over (or under) the text
+    "lines": marks.Lines,
+    "arcs": marks.Arcs,
+    "curves": marks.Curves,
+    "dotted-curves": marks.DottedCurves,
+    "dots": marks.Dots,
+    "specks": marks.Specks,
+    "occlude": marks.Occlude,
+    "invert-lines": marks.InvertLines,
+    "invert-blocks": marks.InvertBlocks,
+    # the whole picture
+    "wave": image.Wave,
+    "perspective": image.Perspective,
+    "swirl": image.Swirl,
+    "ripple": image.Ripple,
+    "blur": image.Blur,
+    "smooth": image.Smooth,
+    "sharpen": image.Sharpen,
+    "low-contrast": image.LowContrast,
+    "negative": image.Negative,
+    "gray": image.Gray,
+    "noise": image.Noise,
+    "salt-pepper": image.SaltPepper,
+    "jpeg": image.Jpeg,
+    "palette": image.Palette,
+    "one-bit": image.OneBit,
+    "pixelate": image.Pixelate,
+}

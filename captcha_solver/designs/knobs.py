@@ -1,0 +1,115 @@
+"""The parameters of a distortion: declared once as dataclass fields, checked and scaled by severity here."""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
+
+from captcha_solver.designs.scene import Scene
+from captcha_solver.errors import DesignError
+
+NOMINAL_SEVERITY = 3.0
+MAX_SEVERITY = 5.0
+
+
+class Phase(enum.IntEnum):
+    """When a distortion acts; within a phase, in the order in which the design lists them."""
+
+    LAYOUT = 0  # where glyphs stand and how each is shaped, before anything is drawn
+    BACKGROUND = 1  # the canvas under the text
+    TEXT = 2  # the text layer alone, before it is laid on the canvas
+    MARKS = 3  # drawn over text and background
+    IMAGE = 4  # the whole picture
+
+
+@runtime_checkable
+class Distortion(Protocol):
+    """A frozen dataclass of knobs that changes a scene in place."""
+
+    @property
+    def phase(self) -> Phase: ...
+
+    def apply(self, scene: Scene) -> None: ...
+
+
+AnyDistortion = TypeVar("AnyDistortion", bound=Distortion)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Knob:
+    """Limits of one parameter. ``scales`` marks a strength: written for severity 3, proportional to it."""
+
+    low: float
+    high: float
+    scales: bool
+    choices: tuple[str, ...] = ()
+
+    KEY: ClassVar[str] = "knob"
+
+
+def strength(nominal: float, low: float, high: float) -> Any:
+    """A field that grows with severity: ``nominal`` at severity 3, nothing at 0, 5/3 of it at 5."""
+    return dataclasses.field(default=nominal, metadata={Knob.KEY: Knob(low, high, scales=True)})
+
+
+def setting(default: float, low: float, high: float) -> Any:
+    """A numeric field that severity leaves alone."""
+    return dataclasses.field(default=default, metadata={Knob.KEY: Knob(low, high, scales=False)})
+
+
+def choice(default: str, *others: str) -> Any:
+    """A field that holds one of a few words."""
+    knob = Knob(0, 0, scales=False, choices=(default, *others))
+    return dataclasses.field(default=default, metadata={Knob.KEY: knob})
+
+
+@cache
+def knobs_of(kind: type[Distortion]) -> Mapping[str, Knob]:
+    """Parameter name -> limits, in the order of declaration."""
+    fields = dataclasses.fields(cast(Any, kind))
+    return {f.name: f.metadata[Knob.KEY] for f in fields if Knob.KEY in f.metadata}
+
+
+def check_value(name: str, knob: Knob, value: object) -> float | str:
+    """``value`` if the knob allows it; ``DesignError`` with what was expected and received otherwise."""
+    if knob.choices:
+        if value not in knob.choices:
+            raise DesignError(f"{name}: expected one of {', '.join(knob.choices)}, received {value!r}")
+        return cast(str, value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DesignError(f"{name}: expected a number ({unit_of(name)}), received {value!r}")
+    if not knob.low <= value <= knob.high:
+        limits = f"{knob.low:g} to {knob.high:g}"
+        raise DesignError(f"{name}: expected {limits} ({unit_of(name)}), received {value!r}")
+    return float(value)
+
+
+UNITS = {
+    "px": "pixels",
+    "deg": "degrees",
+    "fraction": "a share, 0-1",
+    "levels": "grey levels of 255",
+    "count": "how many",
+    "quality": "JPEG quality, 1-100",
+    "colours": "how many colours",
+    "probability": "0-1",
+}
+
+
+def unit_of(name: str) -> str:
+    """The unit that a parameter's name carries, in words."""
+    return UNITS.get(name.rsplit("_", 1)[-1], "a number")
+
+
+def at_severity(distortion: AnyDistortion, severity: float) -> AnyDistortion:
+    """The distortion with its strengths scaled by ``severity`` / 3 and held within their limits."""
+    if severity == NOMINAL_SEVERITY:
+        return distortion
+    factor = severity / NOMINAL_SEVERITY
+    changed = {
+        name: min(max(getattr(distortion, name) * factor, knob.low), knob.high)
+        for name, knob in knobs_of(type(distortion)).items()
+        if knob.scales
+    }
+    return dataclasses.replace(cast(Any, distortion), **changed)

@@ -1,0 +1,287 @@
+"""A design's TOML text to a checked ``Design``; every complaint names the file, the line and the key."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from captcha_solver.charset import Charset, parse_charset
+from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range
+from captcha_solver.designs.external import ExternalCommand
+from captcha_solver.designs.fonts import families
+from captcha_solver.designs.kinds import KINDS
+from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
+from captcha_solver.designs.places import data_folder
+from captcha_solver.errors import CaptchaSolverError, DesignError
+
+LARGEST_SIDE_PX = 1000
+LONGEST_TEXT = 20
+
+
+def builtin_designs() -> dict[str, Path]:
+    """Name -> file of the designs that come with the package."""
+    return {path.stem: path for path in sorted(data_folder("designs").glob("*.toml"))}
+
+
+def load_design(name_or_path: str | Path) -> Design:
+    """A built-in design by name, or any design by the path of its TOML file."""
+    known = builtin_designs()
+    path = known.get(str(name_or_path)) or Path(name_or_path)
+    if not path.is_file():
+        raise DesignError(
+            f"no design {str(name_or_path)!r}: expected a .toml file or one of {', '.join(known)}"
+        )
+    try:
+        return parse_design(path.read_text(encoding="utf-8-sig"), str(name_or_path))
+    except UnicodeDecodeError as error:
+        raise DesignError(f"{name_or_path}: expected UTF-8 text, received something else ({error.reason})") from None
+
+
+def parse_design(text: str, source: str) -> Design:
+    """A ``Design`` from TOML ``text``; ``source`` names it in complaints."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DesignError(f"{source}: not valid TOML: {error}") from None
+    root = Section(data, text, source, "")
+    root.allow("name", "summary", "canvas", "text", "fonts", "palette", "distortion", "command")
+    name, summary = root.string("name", Path(source).stem), root.string("summary", "")
+    command = _command(root.section("command")) if "command" in data else None
+    if command is not None:
+        root.allow("name", "summary", "command")
+    lettering = _lettering(root.section("text"))
+    return Design(
+        name=name,
+        summary=summary,
+        canvas=_canvas(root.section("canvas")),
+        lettering=lettering,
+        fonts=_fonts(root.section("fonts"), lettering),
+        palettes=tuple(_palette(s) for s in root.sections("palette")) or (_palette(root.section("palette")),),
+        distortions=tuple(_distortion(s) for s in root.sections("distortion")),
+        command=command,
+    )
+
+
+class Section:
+    """One table of the file: typed access to its keys, and complaints that say where."""
+
+    def __init__(self, data: Mapping[str, Any], text: str, source: str, path: str, index: int = 0) -> None:
+        self.data, self.text, self.source, self.path, self.index = data, text, source, path, index
+
+    def fail(self, key: str, message: str) -> DesignError:
+        where = f"{self.path}.{key}".strip(".") if key else self.path
+        return DesignError(f"{self.source}, line {self.line_of(key)}: {where}: {message}")
+
+    def line_of(self, key: str) -> int:
+        """The line on which ``key`` of this table stands (1-based); the table's own where it is not found."""
+        table, seen, header = "", {"": 1}, 1
+        for number, raw in enumerate(self.text.splitlines(), 1):
+            line = raw.strip()
+            if line.startswith("["):
+                table = line.split("#")[0].strip().strip("[]").strip()
+                seen[table] = seen.get(table, 0) + 1
+                if table == self.path and seen[table] == self.index + 1:
+                    header = number
+            here = table == self.path and seen[table] == self.index + 1
+            if here and key and line.split("=")[0].strip().strip("\"'") == key:
+                return number
+            if table == "" and key and line.replace(" ", "").startswith(f"{self.path}.{key}="):
+                return number
+        return header
+
+    def allow(self, *keys: str) -> None:
+        for key in self.data:
+            if key not in keys:
+                raise self.fail(key, f"unknown key; expected one of {', '.join(keys)}")
+
+    def section(self, key: str) -> "Section":
+        value = self.data.get(key, {})
+        if isinstance(value, list):
+            value = value[0] if value else {}
+        if not isinstance(value, dict):
+            raise self.fail(key, f"expected a table [{key}], received {value!r}")
+        return Section(value, self.text, self.source, key)
+
+    def sections(self, key: str) -> list["Section"]:
+        value = self.data.get(key, [])
+        if isinstance(value, dict):
+            value = [value]
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.fail(key, f"expected tables [[{key}]], received {value!r}")
+        return [Section(item, self.text, self.source, key, i) for i, item in enumerate(value)]
+
+    def string(self, key: str, default: str) -> str:
+        value = self.data.get(key, default)
+        if not isinstance(value, str):
+            raise self.fail(key, f"expected text, received {value!r}")
+        return value
+
+    def strings(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        value = self.data.get(key, list(default))
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+            raise self.fail(key, f"expected text or a list of texts, received {value!r}")
+        if key in self.data and not values:
+            raise self.fail(key, "expected at least one entry, received none")
+        return tuple(values)
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        span = self.range(key, Range(default, default), low, high)
+        if span.low != span.high:
+            raise self.fail(key, f"expected one number, received {self.data[key]!r}")
+        return span.low
+
+    def range(self, key: str, default: Range, low: float, high: float) -> Range:
+        """A number, or [low, high], within the limits."""
+        if key not in self.data:
+            return default
+        value = self.data[key]
+        ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
+        for end in ends:
+            if isinstance(end, bool) or not isinstance(end, int | float):
+                raise self.fail(key, f"expected a number or [low, high], received {value!r}")
+            if not low <= end <= high:
+                raise self.fail(key, f"expected {low:g} to {high:g}, received {value!r}")
+        if ends[0] > ends[1]:
+            raise self.fail(key, f"expected [low, high] with low <= high, received {value!r}")
+        return Range(float(ends[0]), float(ends[1]))
+
+
+def _canvas(section: Section) -> Canvas:
+    section.allow("width_px", "height_px")
+    return Canvas(
+        width_px=section.range("width_px", Range(160, 160), 16, LARGEST_SIDE_PX),
+        height_px=section.range("height_px", Range(60, 60), 12, LARGEST_SIDE_PX),
+    )
+
+
+def _lettering(section: Section) -> Lettering:
+    section.allow("charset", "length", "size_fraction", "fit_fraction")
+    charsets = []
+    for spec in section.strings("charset", ("lower+digits",)):
+        try:
+            charsets.append(parse_charset(spec).symbols)
+        except CaptchaSolverError as error:
+            raise section.fail("charset", str(error)) from None
+    low, high = _length(section)
+    return Lettering(
+        charsets=tuple(charsets),
+        min_length=low,
+        max_length=high,
+        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.1, 2),
+        fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
+    )
+
+
+def _length(section: Section) -> tuple[int, int]:
+    value = section.data.get("length", "4-6")
+    low, _, high = str(value).partition("-")
+    if isinstance(value, bool) or not low.isdecimal() or (high and not high.isdecimal()) or str(value).endswith("-"):
+        raise section.fail("length", f'expected a number or "low-high" such as "4-6", received {value!r}')
+    first, last = int(low), int(high or low)
+    if not 1 <= first <= last <= LONGEST_TEXT:
+        raise section.fail("length", f"expected 1 <= low <= high <= {LONGEST_TEXT}, received {value!r}")
+    return first, last
+
+
+def _fonts(section: Section, lettering: Lettering) -> Fonts:
+    section.allow("faces", "kinds", "exclude", "mixed_probability")
+    known = families()
+    kinds = sorted({family.kind for family in known.values()})
+    faces = list(section.strings("faces"))
+    for face in (*faces, *section.strings("exclude")):
+        if face not in known:
+            raise section.fail("faces", f"no face {face!r}; expected some of {', '.join(known)}")
+    for kind in section.strings("kinds"):
+        if kind not in kinds:
+            raise section.fail("kinds", f"no kind of font {kind!r}; expected some of {', '.join(kinds)}")
+        faces += [name for name, family in known.items() if family.kind == kind and name not in faces]
+    excluded = section.strings("exclude")
+    needed = set("".join(lettering.charsets))
+    if not section.data.get("faces"):  # faces not asked for by name: only those that have every character
+        faces = [name for name in faces or known if needed <= set(known[name].charset)]
+    chosen = tuple(name for name in faces if name not in excluded)
+    for name in chosen:
+        missing = needed - set(known[name].charset)
+        if missing:
+            raise section.fail("faces", f"face {name!r} lacks {''.join(sorted(missing))!r}, which the charset asks for")
+    if not chosen:
+        raise section.fail("faces", "expected at least one face that has every character, received none")
+    return Fonts(chosen, section.number("mixed_probability", 0, 0, 1))
+
+
+def _palette(section: Section) -> Palette:
+    section.allow("weight", "background_levels", "ink_levels", "grey_probability", "min_contrast_levels")
+    palette = Palette(
+        weight=section.number("weight", 1, 0.001, 1000),
+        background_levels=section.range("background_levels", Range(235, 255), 0, 255),
+        ink_levels=section.range("ink_levels", Range(10, 150), 0, 255),
+        grey_probability=section.number("grey_probability", 0, 0, 1),
+        min_contrast_levels=section.number("min_contrast_levels", 40, 0, 250),
+    )
+    spans = (palette.background_levels, palette.ink_levels)
+    widest = max(spans[0].high - spans[1].low, spans[1].high - spans[0].low)
+    if widest < palette.min_contrast_levels:
+        raise section.fail(
+            "min_contrast_levels",
+            f"expected at most {widest:g}, the widest gap between background_levels and ink_levels, "
+            f"received {palette.min_contrast_levels:g}",
+        )
+    return palette
+
+
+def _distortion(section: Section) -> DistortionSpec:
+    name = section.string("kind", "")
+    if name not in KINDS:
+        raise section.fail("kind", f"no distortion {name!r}; expected one of {', '.join(KINDS)}")
+    kind = KINDS[name]
+    knobs = knobs_of(kind)
+    section.allow("kind", "severity", "probability", *knobs)
+    plain: dict[str, float | str] = {}
+    ranges, options = [], []
+    for key, knob in knobs.items():
+        if key not in section.data:
+            continue
+        value = section.data[key]
+        try:
+            if knob.choices:
+                words = section.strings(key)
+                for word in words:
+                    check_value(key, knob, word)
+                plain[key] = words[0]
+                if len(words) > 1:
+                    options.append((key, words))
+                continue
+            span = section.range(key, Range(0, 0), knob.low, knob.high)
+        except DesignError as error:
+            if str(error).startswith(section.source):
+                raise
+            raise section.fail(key, str(error).removeprefix(f"{key}: ")) from None
+        plain[key] = span.low if isinstance(value, list) else check_number(value)
+        if span.low != span.high:
+            ranges.append((key, span))
+    return DistortionSpec(
+        kind=name,
+        base=kind(**plain),
+        severity=section.range("severity", Range(NOMINAL_SEVERITY, NOMINAL_SEVERITY), 0, MAX_SEVERITY),
+        probability=section.number("probability", 1, 0, 1),
+        ranges=tuple(ranges),
+        options=tuple(options),
+    )
+
+
+def check_number(value: float) -> float:
+    return float(value)
+
+
+def _command(section: Section) -> ExternalCommand:
+    section.allow("argv", "hint")
+    argv = section.strings("argv")
+    if not argv:
+        raise section.fail("argv", "expected a list: the program and its arguments, received none")
+    return ExternalCommand(argv, section.string("hint", ""))
+
+
+def charset_of(design: Design) -> Charset:
+    """Every character that the design may draw."""
+    return Charset("".join(dict.fromkeys("".join(design.lettering.charsets))))

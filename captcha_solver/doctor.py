@@ -1,0 +1,133 @@
+"""Look at the machine: what is installed, what will compute, and whether the shipped data is whole."""
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from captcha_solver import __version__
+from captcha_solver.errors import CaptchaSolverError
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+
+REQUIRED = ("click", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "rich")
+FOR_TRAINING = ("keras", "tensorflow", "matplotlib", "onnx", "tf2onnx")
+ALIASES = {
+    "opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    "onnxruntime": ("onnxruntime-gpu",),
+    "tensorflow": ("tensorflow-cpu", "torch", "jax"),
+}
+BUNDLES = ("sliding", "segmented", "digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what was found, and whether that is as it should be."""
+
+    name: str
+    found: str
+    holds: bool = True
+
+
+def examine(runtime: str = "onnx") -> list[Check]:
+    """Every check, in the order they are shown. Loads Keras only for ``runtime="keras"``."""
+    return [
+        Check("captcha-solver", __version__),
+        Check("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        *(_package(name, required=True) for name in REQUIRED),
+        *(_package(name, required=False) for name in FOR_TRAINING),
+        _checked("runtime and device", lambda: f"{runtime}: {DEVICES[runtime]()}"),
+        _checked("fonts", _fonts),
+        _checked("designs", _designs),
+        *_bundles(),
+    ]
+
+
+def onnx_device() -> str:
+    """What ONNX Runtime computes on: the CPU provider, which is the one this package asks for."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if "CPUExecutionProvider" not in available:
+        raise CaptchaSolverError(
+            f"expected CPUExecutionProvider, received {', '.join(available) or 'no provider'}"
+        )
+    others = [
+        name.removesuffix("ExecutionProvider") for name in available if name.startswith(("CUDA", "Tensorrt"))
+    ]
+    unused = (
+        f" (present but not used: {', '.join(others)}; a GPU is used by --runtime keras)" if others else ""
+    )
+    return f"CPU{unused}"
+
+
+def keras_device() -> str:
+    """What Keras computes on: its backend, and the accelerators that this one sees."""
+    from captcha_solver.models.runtimes import import_keras
+
+    keras = import_keras()
+    devices = [str(device) for device in keras.distribution.list_devices()]
+    accelerators = [device for device in devices if not device.lower().startswith("cpu")]
+    return f"{', '.join(accelerators) or 'CPU'} ({keras.backend.backend()} backend)"
+
+
+DEVICES: dict[str, Callable[[], str]] = {"onnx": onnx_device, "keras": keras_device}
+
+
+def _package(name: str, *, required: bool) -> Check:
+    """The installed version of a package or of one that provides the same; asks no package to load."""
+    for candidate in (name, *ALIASES.get(name, ())):
+        try:
+            found = version(candidate)
+        except PackageNotFoundError:
+            continue
+        return Check(name, found if candidate == name else f"{candidate} {found}")
+    if required:
+        return Check(name, f"not installed: pip install {name}", holds=False)
+    return Check(name, "not installed (only for training: pip install 'captcha-solver[train]')")
+
+
+def _fonts() -> str:
+    from captcha_solver.designs.fonts import families
+
+    known = families()
+    missing = [name for name, family in known.items() if not family.path.is_file()]
+    if missing or not known:
+        raise CaptchaSolverError(
+            f"expected a file for each of {len(known)} families, received none for {missing}"
+        )
+    return f"{len(known)} families"
+
+
+def _designs() -> str:
+    from captcha_solver.designs.load import builtin_designs, load_design
+
+    known = builtin_designs()
+    for path in known.values():
+        load_design(path)
+    if not known:
+        raise CaptchaSolverError("expected the built-in designs, received none")
+    return f"{len(known)} built-in, all read"
+
+
+def _bundles() -> Iterator[Check]:
+    """Whether each shipped bundle is there and every file of it has the hash its manifest says."""
+    shipped = shipped_bundles()
+    for name in dict.fromkeys((*BUNDLES, *shipped)):
+        if name in shipped:
+            yield _checked(f"model {name}", partial(_whole, shipped[name]))
+        else:
+            yield Check(f"model {name}", "missing: install the package again", holds=False)
+
+
+def _whole(path: Path) -> str:
+    return f"whole, SHA-256 {load_bundle(path).sha256[:12]}"
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, look())
+    except Exception as error:  # whatever is wrong is what the doctor is here to tell
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return Check(name, reason, holds=False)

@@ -1,0 +1,184 @@
+"""Turn untrusted bytes into an Rgb image: the only decoder, and the only place for size and format limits."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from captcha_solver.errors import ImageError
+from captcha_solver.types import Rgb
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
+
+WHITE, BLACK = 255, 0
+LIGHT_LUMA = 176  # 0-255: what is lighter than this cannot be told from a white background
+DARK_SHARE = (
+    0.01  # fewer dark pixels than this among the visible ones: the drawing is light, e.g. white letters
+)
+VISIBLE_ALPHA = 16  # 0-255: fainter pixels do not decide what the background is
+
+_ORIENTATION_TAG = 0x0112
+_TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an image may be at most and must be at least; checked on the header, before a pixel is decoded."""
+
+    max_bytes: int = 8 * 1024 * 1024
+    max_pixels: int = 1_000_000
+    max_side_px: int = 4096
+    min_side_px: int = 8
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def read_image(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Rgb:
+    """Decode PNG, JPEG, GIF (first frame), BMP or WEBP to (H, W, 3) uint8 0-255, upright and opaque.
+
+    Sixteen-bit samples are scaled to eight; transparency is laid over white, or over black where everything
+    visible is light. Whatever else is wrong with ``data`` raises ``ImageError``, and nothing but
+    ``ImageError``.
+    """
+    _check_bytes(data, limits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about sizes and metadata; the checks here decide
+        with _open(data, limits) as image:
+            return _pixels(image, len(data))
+
+
+def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The bytes of an image file, not decoded; ``ImageError`` where it is none, unreadable or too large."""
+    try:
+        if not path.is_file():
+            raise ImageError(f"expected a file, received {'a folder' if path.is_dir() else 'nothing there'}")
+        size = path.stat().st_size
+        if size > limits.max_bytes:
+            raise ImageError(f"expected at most {limits.max_bytes:,} bytes, received {size:,}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"expected a file that can be read, received: {reason}") from error
+
+
+def encode_png(image: Rgb) -> bytes:
+    """PNG bytes of an (H, W, 3) uint8 image."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def _check_bytes(data: bytes, limits: Limits) -> None:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ImageError(
+            f"expected the bytes of an image file, received {type(data).__name__}: read the file first"
+        )
+    if len(data) == 0:
+        raise ImageError(f"expected an image ({_formats()}), received zero bytes")
+    if len(data) > limits.max_bytes:
+        raise ImageError(f"expected at most {limits.max_bytes:,} bytes, received {len(data):,}")
+
+
+def _open(data: bytes, limits: Limits) -> Image.Image:
+    """Read the header only, and hold its size against the limits."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"expected at most {limits.max_pixels:,} pixels, received far more: {error}"
+        ) from error
+    except Exception as error:  # Pillow's readers raise many kinds on broken bytes: none may pass
+        raise ImageError(f"expected an image ({_formats()}), received {_described(data)}") from error
+    width, height = image.size
+    try:
+        _check_size(width, height, limits)
+    except ImageError:
+        image.close()
+        raise
+    return image
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    size = f"{width:,} x {height:,} pixels"
+    if width * height > limits.max_pixels:
+        raise ImageError(f"expected at most {limits.max_pixels:,} pixels, received {size}")
+    if max(width, height) > limits.max_side_px:
+        raise ImageError(f"expected sides of at most {limits.max_side_px:,} pixels, received {size}")
+    if min(width, height) < limits.min_side_px:
+        raise ImageError(
+            f"expected at least {limits.min_side_px} x {limits.min_side_px} pixels, received {size}"
+        )
+
+
+def _pixels(image: Image.Image, size_bytes: int) -> Rgb:
+    try:
+        image.load()
+        return _flatten(_to_rgba(_upright(image)))
+    except Exception as error:  # as above: SyntaxError, struct.error, EOFError, MemoryError, zlib.error, ...
+        reason = str(error) or type(error).__name__
+        raise ImageError(
+            f"expected a whole {image.format} image, "
+            f"received {size_bytes:,} bytes cut short or damaged ({reason})"
+        ) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; metadata that cannot be read turns nothing."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # broken metadata does not make the pixels unreadable
+        return image
+    return image.transpose(_TURNED[orientation]) if orientation in _TURNED else image
+
+
+def _to_rgba(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8; 16-bit grey is scaled, where Pillow's own conversion would clip it."""
+    if image.mode.startswith("I"):
+        samples = np.asarray(image).astype(np.int64)
+        gray = (np.clip(samples, 0, 65535) * 255 + 32767) // 65535
+        key = image.info.get("transparency")
+        alpha = np.where(samples == key, 0, 255) if isinstance(key, int) else np.full_like(gray, 255)
+        return np.stack([gray, gray, gray, alpha], axis=-1).astype(np.uint8)
+    return np.array(image.convert("RGBA"), dtype=np.uint8)
+
+
+def _flatten(rgba: NDArray[np.uint8]) -> Rgb:
+    """Lay (H, W, 4) over one background colour; (H, W, 3) uint8."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    if alpha.min() == 255:
+        return np.ascontiguousarray(rgba[..., :3])
+    background = _background(rgba)
+    mixed = rgba[..., :3] * alpha + background * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _background(rgba: NDArray[np.uint8]) -> np.uint16:
+    """White, or black where all that is visible is so light that it would vanish on white."""
+    visible = rgba[rgba[..., 3] >= VISIBLE_ALPHA]
+    if len(visible) == 0:
+        return np.uint16(WHITE)
+    luma = visible[:, :3] @ np.array([0.299, 0.587, 0.114])
+    return np.uint16(BLACK if float(np.mean(luma < LIGHT_LUMA)) < DARK_SHARE else WHITE)
+
+
+def _formats() -> str:
+    return ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
+
+
+def _described(data: bytes) -> str:
+    shown = bytes(data[:12])
+    return f"{len(data):,} bytes that are none of these, or broken at their start (they begin {shown!r})"

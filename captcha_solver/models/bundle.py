@@ -1,0 +1,199 @@
+"""A model bundle: a folder with model.keras, model.onnx and bundle.json, each file checked on loading."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from captcha_solver.charset import Charset
+from captcha_solver.errors import BundleError, CaptchaSolverError, SetupError
+
+JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
+
+MANIFEST = "bundle.json"
+KERAS_FILE = "model.keras"
+ONNX_FILE = "model.onnx"
+KINDS = ("sliding", "segmented")
+FORMAT = 1
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle. ``sha256`` stands for everything in it: the manifest and the files it names."""
+
+    path: Path
+    kind: str
+    charset: Charset
+    settings: Mapping[str, JSON]
+    temperature: float
+    card: Mapping[str, JSON]
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def keras_path(self) -> Path:
+        return self.path / KERAS_FILE
+
+    @property
+    def onnx_path(self) -> Path:
+        return self.path / ONNX_FILE
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Read ``bundle.json`` and check the SHA-256 of each file it names; loads no network and no Keras."""
+    folder = Path(path)
+    manifest = _read_manifest(folder)
+    _check_files(folder, _entry(manifest, "files", dict))
+    return _parse(folder, manifest)
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """The bundles that come with the package: name -> folder."""
+    if not PRETRAINED.is_dir():
+        return {}
+    return {p.name: p for p in sorted(PRETRAINED.iterdir()) if (p / MANIFEST).is_file()}
+
+
+def save_bundle(  # the manifest's own keys, each by name
+    model: JSON,
+    path: str | Path,
+    *,
+    kind: str,
+    charset: Charset,
+    settings: Mapping[str, JSON],
+    temperature: float,
+    card: Mapping[str, JSON],
+) -> Bundle:
+    """Write a Keras ``model`` as a bundle in folder ``path``; the manifest last: half a save is no bundle."""
+    from captcha_solver.training.export import write_keras, write_onnx
+
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        write_keras(model, folder / KERAS_FILE)
+        write_onnx(model, folder / ONNX_FILE)
+        manifest = {
+            "format": FORMAT,
+            "kind": kind,
+            "charset": charset.symbols,
+            "settings": dict(settings),
+            "temperature": temperature,
+            "card": dict(card),
+            "files": {name: file_sha256(folder / name) for name in (KERAS_FILE, ONNX_FILE)},
+        }
+        bundle = _parse(folder, manifest)
+        _write_manifest(folder, manifest)
+    except OSError as error:
+        raise SetupError(f"expected to write a bundle to {folder}, received: {error}") from error
+    return bundle
+
+
+def amend_bundle(
+    bundle: Bundle, *, card: Mapping[str, JSON] | None = None, settings: Mapping[str, JSON] | None = None
+) -> Bundle:
+    """Add entries to the card and the settings of a saved bundle; the network's files stay as they are."""
+    manifest = _read_manifest(bundle.path)
+    manifest["card"] = {**manifest["card"], **(card or {})}
+    manifest["settings"] = {**manifest["settings"], **(settings or {})}
+    amended = _parse(bundle.path, manifest)
+    _write_manifest(bundle.path, manifest)
+    return amended
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, JSON]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"expected a bundle folder with {MANIFEST}, received {folder}; names: {_known_names()}"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"expected JSON in {path}, received: {error}") from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"expected a JSON object in {path}, received {type(manifest).__name__}")
+    return manifest
+
+
+def _known_names() -> str:
+    return ", ".join(shipped_bundles()) or "none shipped"
+
+
+def _check_files(folder: Path, files: Mapping[str, JSON]) -> None:
+    for name in (KERAS_FILE, ONNX_FILE):
+        if name not in files:
+            raise BundleError(f"expected {MANIFEST} of {folder} to list {name}, received {sorted(files)}")
+    for name, expected in files.items():
+        if name != os.path.basename(name) or name in ("", ".", "..") or "\\" in name:  # noqa: PTH119
+            raise BundleError(f"expected plain file names in {folder / MANIFEST}, received {name!r}")
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(
+                f"expected file {name} in bundle {folder}, received none; fetch the bundle again"
+            )
+        received = file_sha256(path)
+        if received != expected:
+            raise BundleError(
+                f"file {name} of bundle {folder} has changed: expected SHA-256 {expected}, "
+                f"received {received}; fetch the bundle again"
+            )
+
+
+def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
+    kind = _entry(manifest, "kind", str)
+    if kind not in KINDS:
+        raise BundleError(f"expected a bundle of kind {' or '.join(KINDS)} in {folder}, received {kind!r}")
+    if (version := _entry(manifest, "format", int)) != FORMAT:
+        raise BundleError(f"expected bundle format {FORMAT} in {folder}, received {version}")
+    temperature = float(_entry(manifest, "temperature", (int, float)))
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise BundleError(f"expected a temperature above 0 in {folder}, received {temperature}")
+    try:
+        charset = Charset(_entry(manifest, "charset", str))
+    except BundleError:
+        raise
+    except CaptchaSolverError as error:
+        raise BundleError(f"bundle {folder}: {error}") from error
+    return Bundle(
+        path=folder,
+        kind=kind,
+        charset=charset,
+        settings=_entry(manifest, "settings", dict),
+        temperature=temperature,
+        card=_entry(manifest, "card", dict),
+        sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
+    )
+
+
+def _entry(manifest: Mapping[str, JSON], key: str, kind: type | tuple[type, ...]) -> JSON:
+    if key not in manifest:
+        raise BundleError(f"expected key {key!r} in {MANIFEST}, received {sorted(manifest)}")
+    value = manifest[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise BundleError(f"expected {kind} for {key!r} in {MANIFEST}, received {value!r}")
+    return value
+
+
+def _canonical(manifest: Mapping[str, JSON]) -> str:
+    return json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, JSON]) -> None:
+    temporary = folder / f".{MANIFEST}.part"
+    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(folder / MANIFEST)

@@ -1,0 +1,129 @@
+"""Run a bundle's network: a float32 batch in, float32 logits out, the same whichever runtime does it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.errors import BundleError, OptionError, SetupError
+from captcha_solver.models.bundle import Bundle
+from captcha_solver.types import Batch
+
+
+class Runtime(Protocol):
+    """Anything that turns a batch into logits."""
+
+    @property
+    def device(self) -> str:
+        """What computes, for people to read, such as ``onnxruntime CPU``."""
+        ...
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        """``batch`` (N, H, W, C) float32 0-1 -> logits float32, (N, T, C) sliding or (N, C) glyphs."""
+        ...
+
+
+class OnnxRuntime:
+    """``model.onnx`` on ONNX Runtime's CPU provider, one thread unless told: a process a core is faster."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = 3  # warnings would reach stderr
+        try:
+            self._session = onnxruntime.InferenceSession(
+                bundle.onnx_path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no root
+            raise BundleError(
+                f"expected an ONNX network in {bundle.onnx_path}, received: {_line(error)}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+
+    @property
+    def device(self) -> str:
+        return "onnxruntime CPU"
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(batch)})[0]
+        return logits
+
+
+class KerasRuntime:
+    """``model.keras`` on Keras and the backend that ``KERAS_BACKEND`` names; the runtime that uses a GPU."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._keras = import_keras()
+        self._model = load_keras(bundle)
+
+    @property
+    def device(self) -> str:
+        return f"keras {self._keras.backend.backend()}"
+
+    def run(self, batch: Batch) -> NDArray[np.float32]:
+        return np.asarray(self._model.predict_on_batch(batch), np.float32)
+
+
+RUNTIMES: dict[str, Callable[[Bundle], Runtime]] = {"onnx": OnnxRuntime, "keras": KerasRuntime}
+
+
+def load_runtime(bundle: Bundle, name: str = "onnx") -> Runtime:
+    """The runtime called ``name``, with the network of ``bundle`` loaded."""
+    if name not in RUNTIMES:
+        raise OptionError(f"expected a runtime out of {', '.join(RUNTIMES)}, received {name!r}")
+    return RUNTIMES[name](bundle)
+
+
+def import_keras() -> ModuleType:
+    """Keras, its backend loaded without start-up chatter; ``SetupError`` where one is missing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with quiet() if "keras" not in sys.modules else contextlib.nullcontext():
+            import keras
+    except ImportError as error:
+        raise SetupError(
+            f"Keras or its backend is not installed ({error}): pip install 'captcha-solver[train]', "
+            "or set KERAS_BACKEND to an installed one"
+        ) from error
+    module: ModuleType = keras
+    return module
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what native libraries write to stderr meanwhile: TensorFlow's start-up lines come before any setting."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def load_keras(bundle: Bundle) -> Any:
+    """The bundle's Keras model, for inference or as a start; safe mode stays on: no code is unpickled."""
+    keras = import_keras()
+    try:
+        return keras.saving.load_model(bundle.keras_path, compile=False, safe_mode=True)
+    except Exception as error:  # a broken archive raises anything from KeyError to OSError
+        raise BundleError(
+            f"expected a Keras network in {bundle.keras_path}, received: {_line(error)}"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

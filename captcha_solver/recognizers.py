@@ -1,0 +1,192 @@
+"""Turn images into Scores: the protocol, the two routes, and the literal registry of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.charset import Charset
+from captcha_solver.errors import BundleError, OptionError
+from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
+from captcha_solver.models.runtimes import Runtime, load_runtime
+from captcha_solver.types import Rgb, Scores
+
+SettingsT = TypeVar("SettingsT")
+
+COLUMNS_A_CALL = 16_384  # strip columns in one network call: bounds memory; 32 strips of 512 columns
+GLYPHS_A_CALL = 2048
+REJECT_BELOW = "reject_below"  # setting of a segmented bundle: a piece less certain than this is no glyph
+NEVER = -20.0  # log-probability of the glyphs of a rejected piece
+
+
+class Recognizer(Protocol):
+    """A route from images to scores. It owns its preprocessing, whose settings lie in its bundle."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def charset(self) -> Charset: ...
+
+    @property
+    def model_sha256(self) -> str: ...
+
+    @property
+    def temperature(self) -> float: ...
+
+    def score(self, images: Sequence[Rgb]) -> list[Scores]:
+        """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows."""
+        ...
+
+
+class Sliding:
+    """One fully convolutional network over the unsegmented strip, read with CTC."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        from captcha_solver.slide import SlideSettings
+
+        self.name = bundle.name
+        self.charset = bundle.charset
+        self.model_sha256 = bundle.sha256
+        self.temperature = bundle.temperature
+        self._settings = read_settings(bundle, SlideSettings)
+        self._runtime = runtime
+
+    def score(self, images: Sequence[Rgb]) -> list[Scores]:
+        """One network call a strip width, so that an answer never depends on what else is in the batch."""
+        from captcha_solver.slide import spans, to_strip
+
+        strips = [to_strip(image, self._settings) for image in images]
+        scores: dict[int, Scores] = {}
+        for places in same_width([strip.pixels.shape[1] for strip in strips]):
+            logits = self._runtime.run(np.stack([strips[place].pixels for place in places]))
+            check_logits(logits, len(places), self.charset)
+            for place, rows in zip(places, logits, strict=True):
+                scores[place] = Scores(log_softmax(rows), spans(strips[place], len(rows)), collapse=True)
+        return [scores[place] for place in range(len(images))]
+
+
+class Segmented:
+    """Cuts the image into candidate glyphs, classifies all at once, and keeps the best path through them."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        from captcha_solver.segment import SegmentSettings
+
+        self.name = bundle.name
+        self.charset = bundle.charset
+        self.model_sha256 = bundle.sha256
+        self.temperature = bundle.temperature
+        settings = dict(bundle.settings)
+        self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
+        self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)
+        self._runtime = runtime
+
+    def score(self, images: Sequence[Rgb]) -> list[Scores]:
+        """Every candidate piece of every image goes through the network in one batch."""
+        from captcha_solver.preprocess import to_gray
+        from captcha_solver.segment import best_path, candidates
+
+        found = [candidates(to_gray(image, self._settings), self._settings) for image in images]
+        pieces = (
+            np.concatenate([each.glyphs.pixels for each in found])
+            if found
+            else np.zeros((0, 1, 1, 1), np.float32)
+        )
+        log_probs = self._classify(pieces)
+        ends = np.cumsum([len(each.glyphs.pixels) for each in found])
+        shares = np.split(log_probs, ends[:-1]) if found else []
+        return [best_path(each, share) for each, share in zip(found, shares, strict=True)]
+
+    def _classify(self, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-probabilities (N, C) float32 of pieces (N, G, G, 1); in parts, so that memory stays bounded."""
+        parts = [np.zeros((0, self.charset.classes), np.float32)]
+        for start in range(0, len(pieces), GLYPHS_A_CALL):
+            logits = self._runtime.run(pieces[start : start + GLYPHS_A_CALL])
+            check_logits(logits, len(pieces[start : start + GLYPHS_A_CALL]), self.charset)
+            parts.append(reject(log_softmax(logits), self._reject_below))
+        return np.concatenate(parts)
+
+
+RECOGNIZERS: dict[str, Callable[[Bundle, Runtime], Recognizer]] = {"sliding": Sliding, "segmented": Segmented}
+
+
+def load_recognizer(model: str | Path, runtime: str = "onnx") -> Recognizer:
+    """The recognizer of a shipped bundle, by name, or of the bundle in a folder, by path."""
+    bundle = load_bundle(bundle_path(model))
+    if bundle.kind not in RECOGNIZERS:
+        raise BundleError(f"expected a bundle of kind {', '.join(RECOGNIZERS)}, received {bundle.kind!r}")
+    return RECOGNIZERS[bundle.kind](bundle, load_runtime(bundle, runtime))
+
+
+def bundle_path(model: str | Path) -> Path:
+    """The folder of a bundle given by name or path; ``OptionError`` lists the names where it is neither."""
+    shipped = shipped_bundles()
+    if str(model) in shipped:
+        return shipped[str(model)]
+    if not Path(model).is_dir():
+        names = ", ".join(shipped) or "none is shipped"
+        raise OptionError(
+            f"expected a model's name ({names}) or the folder of a bundle, received {str(model)!r}"
+        )
+    return Path(model)
+
+
+def read_settings(bundle: Bundle, kind: type[SettingsT]) -> SettingsT:
+    """The settings dataclass of a route from its bundle; ``BundleError`` where they do not fit it."""
+    try:
+        return _filled(kind, bundle.settings)
+    except (TypeError, OptionError) as error:
+        raise BundleError(f"{bundle.path}: its settings are no {kind.__name__}: {error}") from error
+
+
+def _filled(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT:
+    """``kind(**values)``, nested settings dataclasses included; JSON's lists become tuples."""
+    hints = get_type_hints(kind)
+    filled: dict[str, Any] = {}
+    for key, value in values.items():
+        hint = hints.get(key)
+        if isinstance(value, Mapping) and isinstance(hint, type) and is_dataclass(hint):
+            filled[key] = _filled(hint, value)
+        else:
+            filled[key] = tuple(value) if isinstance(value, list) else value
+    return kind(**filled)
+
+
+def same_width(widths_px: Sequence[int]) -> Iterator[list[int]]:
+    """Places of equal width, grouped in calls of bounded size."""
+    buckets: dict[int, list[int]] = {}
+    for place, width_px in enumerate(widths_px):
+        buckets.setdefault(width_px, []).append(place)
+    for width_px, places in buckets.items():
+        size = max(1, COLUMNS_A_CALL // max(width_px, 1))
+        for start in range(0, len(places), size):
+            yield places[start : start + size]
+
+
+def check_logits(logits: NDArray[np.float32], count: int, charset: Charset) -> None:
+    """Raise where a network's output does not fit its charset, or is not finite."""
+    if len(logits) != count or logits.shape[-1] != charset.classes:
+        raise BundleError(
+            f"expected logits for {count} inputs and {charset.classes} classes, "
+            f"received the shape {logits.shape}: the network was made for another charset"
+        )
+    if not np.isfinite(logits).all():
+        raise ValueError("expected finite logits, received NaN or infinity")
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of (..., C) logits as log-probabilities, float32."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    normalised: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return normalised.astype(np.float32)
+
+
+def reject(log_probs: NDArray[np.float32], below: float) -> NDArray[np.float32]:
+    """(N, C) with the rows whose likeliest glyph has a probability under ``below`` turned into "nothing here"."""
+    rejected = np.exp(log_probs[:, 1:].max(axis=1)) < below
+    turned = log_probs.copy()
+    turned[rejected, 0], turned[rejected, 1:] = 0.0, NEVER
+    return turned

@@ -1,0 +1,122 @@
+"""Turn answers and truths into figures: solve rate with 95 % interval, character error rate, time."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from captcha_solver.charset import Charset
+from captcha_solver.solver import CHUNK, NO_TEXT, Solver
+from captcha_solver.types import Sample, Trial
+
+Z_95 = 1.959963984540054  # standard normal quantile of 97.5 %
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """The figures of one set; a pure function of its trials. Failures stay in ``n``."""
+
+    name: str
+    n: int
+    solved: int
+    edits: int
+    characters: int
+    elapsed_ms: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images whose whole text was read right, 0-1."""
+        return self.solved / self.n if self.n else 0.0
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """95 % Wilson interval of ``accuracy``."""
+        return wilson(self.solved, self.n)
+
+    @property
+    def cer(self) -> float:
+        """Character error rate: edits needed for a character of the truth; 0 is perfect, it may exceed 1."""
+        return self.edits / self.characters if self.characters else 1.0
+
+    @property
+    def ms_per_image(self) -> float:
+        return self.elapsed_ms / self.n if self.n else 0.0
+
+
+def run_trials(
+    solver: Solver, samples: Sequence[Sample], *, done: Callable[[int], None] = lambda count: None
+) -> list[Trial]:
+    """One trial a sample, in order; ``done`` is told how many more are finished."""
+    trials: list[Trial] = []
+    for start in range(0, len(samples), CHUNK):
+        chunk = samples[start : start + CHUNK]
+        solutions = solver.solve_batch([sample.image for sample in chunk])
+        trials += [
+            Trial(sample.id, sample.text, solver.recognizer.name, solution)
+            for sample, solution in zip(chunk, solutions, strict=True)
+        ]
+        done(len(chunk))
+    return trials
+
+
+def score_trials(name: str, trials: Sequence[Trial], *, fold_case: bool = False) -> SetScore:
+    """Summarise trials. One whose truth is unknown (empty) is not solved, and says nothing on characters."""
+    known = [trial for trial in trials if trial.truth]
+    return SetScore(
+        name=name,
+        n=len(trials),
+        solved=sum(is_solved(trial, fold_case=fold_case) for trial in trials),
+        edits=sum(edits(*_texts(trial, fold_case)) for trial in known),
+        characters=sum(len(trial.truth) for trial in known),
+        elapsed_ms=sum(trial.solution.elapsed_ms for trial in trials),
+    )
+
+
+def is_solved(trial: Trial, *, fold_case: bool = False) -> bool:
+    """Whether the whole text is right; with ``fold_case``, upper and lower case are the same letter."""
+    truth, answer = _texts(trial, fold_case)
+    return bool(truth) and truth == answer
+
+
+def unreadable(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials that failed for another reason than that no text was found: broken images, mostly."""
+    return [
+        trial for trial in trials if trial.solution.failure and not trial.solution.failure.startswith(NO_TEXT)
+    ]
+
+
+def unknown_characters(
+    samples: Iterable[Sample], charset: Charset, *, fold_case: bool = False
+) -> tuple[int, str]:
+    """How many labels hold characters that ``charset`` lacks, and which characters these are, sorted."""
+    known = set(charset.symbols.casefold() if fold_case else charset.symbols)
+    lacking = [set(sample.text.casefold() if fold_case else sample.text) - known for sample in samples]
+    return sum(map(bool, lacking)), "".join(sorted(set().union(*lacking)))
+
+
+def wilson(solved: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927), 0-1; (0, 1) where nothing was tried."""
+    if n == 0:
+        return 0.0, 1.0
+    share = solved / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low = 0.0 if solved == 0 else (centre - spread) / scale
+    high = 1.0 if solved == n else (centre + spread) / scale
+    return low, high
+
+
+def edits(truth: str, answer: str) -> int:
+    """Levenshtein distance: fewest single-character changes that turn ``answer`` into ``truth``."""
+    above = list(range(len(answer) + 1))
+    for row, wanted in enumerate(truth, start=1):
+        here = [row]
+        for column, given in enumerate(answer, start=1):
+            here.append(min(here[-1] + 1, above[column] + 1, above[column - 1] + (wanted != given)))
+        above = here
+    return above[-1]
+
+
+def _texts(trial: Trial, fold_case: bool) -> tuple[str, str]:
+    truth, answer = trial.truth, trial.solution.text
+    return (truth.casefold(), answer.casefold()) if fold_case else (truth, answer)

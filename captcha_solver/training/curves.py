@@ -1,0 +1,28 @@
+"""Draw a training's curves: its history in, a PNG with loss, held-out accuracy and learning rate out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PANELS = {"loss": "loss", "accuracy": "held-out accuracy", "learning_rate": "learning rate"}
+
+
+def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Write ``path`` from rows with ``step`` and any of ``loss``, ``accuracy``, ``learning_rate``."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 8), layout="constrained")
+    axes = figure.subplots(len(PANELS), 1, sharex=True)
+    for axis, (key, title) in zip(axes, PANELS.items(), strict=True):
+        rows = [row for row in history if key in row]
+        axis.plot([row["step"] for row in rows], [row[key] for row in rows], linewidth=1)
+        axis.set_ylabel(title)
+        axis.grid(alpha=0.3)
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(0, 1)
+    axes[-1].set_xlabel("step")
+    temporary = path.with_name(f".part-{path.name}")
+    figure.savefig(temporary, dpi=100, format="png")
+    temporary.replace(path)

@@ -1,0 +1,44 @@
+"""End a training: a trained network in; temperature, exports, parity check, card and bundle out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captcha_solver.models.bundle import MANIFEST, Bundle, amend_bundle, save_bundle
+from captcha_solver.training.calibration import calibrate
+from captcha_solver.training.card import training_card
+from captcha_solver.training.checkpoint import remove_checkpoint
+from captcha_solver.training.export import check_parity
+from captcha_solver.training.learner import predict
+
+if TYPE_CHECKING:
+    from captcha_solver.training.loop import Task
+
+
+def finish(task: "Task", out: Path, model: Any, report: Mapping[str, Any]) -> Bundle:
+    """Calibrate on the held-out images, export, check both runtimes on them, and write the card."""
+    from captcha_solver.training.loop import as_float
+
+    heldout = [(as_float(x), y) for x, y in task.heldout()]
+    calibration = calibrate([(predict(model, x), y) for x, y in heldout])
+    card = training_card(
+        {"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)}
+    )
+    bundle = save_bundle(
+        model,
+        out,
+        kind=task.kind,
+        charset=task.charset,
+        settings=task.settings,
+        temperature=calibration.temperature,
+        card=card,
+    )
+    try:
+        parity = check_parity(bundle, [x for x, _ in heldout])
+    except Exception:
+        (out / MANIFEST).unlink(missing_ok=True)  # a bundle whose runtimes disagree is none
+        raise
+    bundle = amend_bundle(bundle, card={"parity": asdict(parity)})
+    remove_checkpoint(out)
+    return bundle

@@ -1,0 +1,117 @@
+"""One network being trained: batches in, losses out; holds the averaged and the best weights."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.errors import BundleError, OptionError
+from captcha_solver.models.bundle import Bundle
+from captcha_solver.models.runtimes import import_keras, load_keras
+from captcha_solver.training.checkpoint import Arrays, Progress, State
+
+if TYPE_CHECKING:
+    from captcha_solver.training.loop import Pair, TrainSettings
+
+AVERAGE_EVERY_STEPS = 10
+AVERAGE_DECAY = 0.98  # of every tenth step: a horizon of about 500 steps
+XLA = {"jax": "auto", "tensorflow": False, "torch": False}  # XLA compiles anew for every width
+
+
+class Learner:
+    """A compiled Keras model whose weights are averaged over steps (Polyak); the averages are validated."""
+
+    def __init__(self, model: Any, loss: Any, settings: "TrainSettings", start_from: Bundle | None) -> None:
+        keras = import_keras()
+        self.model = model
+        if start_from is not None:
+            take_weights(model, load_keras(start_from), start_from)
+        optimizer = keras.optimizers.AdamW(
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            global_clipnorm=settings.clip_norm,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=XLA.get(keras.backend.backend(), False))
+        self._optimizer = optimizer
+        self._average: Arrays = model.get_weights()
+        self._best: Arrays = []
+        self._steps = 0
+
+    def step(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
+        """One optimizer step on (N, H, W, C) float32 0-1 and int32 labels; the batch's loss."""
+        self._optimizer.learning_rate = rate
+        loss = float(np.asarray(self.model.train_on_batch(images, labels)).reshape(-1)[0])
+        if not math.isfinite(loss):
+            raise OptionError(
+                f"training diverged after {self._steps} steps: expected a finite loss, received {loss}; "
+                "lower the learning rate, and check that every label fits its image"
+            )
+        self._steps += 1
+        if self._steps % AVERAGE_EVERY_STEPS == 0:
+            self._update_average()
+        return loss
+
+    def _update_average(self) -> None:
+        n = self._steps // AVERAGE_EVERY_STEPS
+        decay = min(AVERAGE_DECAY, n / (n + 9))  # a short memory at first: forget the random start
+        for mean, now in zip(self._average, self.model.get_weights(), strict=True):
+            mean += (1 - decay) * (now - mean)
+
+    def accuracy(
+        self, heldout: Sequence["Pair"], accuracy: Callable[[NDArray[np.float32], NDArray[np.int32]], float]
+    ) -> float:
+        """Share right of the held-out images with the averaged weights."""
+        trained = self.model.get_weights()
+        self.model.set_weights(self._average)
+        right = sum(len(x) * accuracy(predict(self.model, x), y) for x, y in heldout)
+        self.model.set_weights(trained)
+        return right / max(1, sum(len(x) for x, _ in heldout))
+
+    def keep_best(self) -> None:
+        self._best = [a.copy() for a in self._average]
+
+    def use_best(self) -> None:
+        """Put the best averaged weights into the model: training is over."""
+        if self._best:
+            self.model.set_weights(self._best)
+
+    def state(self, progress: Progress) -> State:
+        optimizer = [np.asarray(v) for v in self._optimizer.variables]
+        return State(progress, self.model.get_weights(), optimizer, self._average, self._best)
+
+    def restore(self, state: State) -> None:
+        """Go on from a checkpoint."""
+        variables = self._optimizer.variables
+        if [tuple(a.shape) for a in state.optimizer] != [tuple(v.shape) for v in variables]:
+            raise BundleError("the checkpoint belongs to another network; delete it to start anew")
+        self.model.set_weights(state.weights)
+        for variable, array in zip(variables, state.optimizer, strict=True):
+            variable.assign(array)
+        self._average, self._best = list(state.average), list(state.best)
+        self._steps = state.progress.step
+
+
+def predict(model: Any, images: NDArray[np.float32], batch: int = 64) -> NDArray[np.float32]:
+    """Logits of (N, H, W, C), in batches that bound the memory."""
+    parts = [model.predict_on_batch(images[i : i + batch]) for i in range(0, len(images), batch)]
+    return np.concatenate([np.asarray(p, np.float32) for p in parts])
+
+
+def take_weights(model: Any, source: Any, bundle: Bundle) -> None:
+    """Copy into ``model`` the weights of ``source``'s layers of the same name and shapes."""
+    layers = {layer.name: layer for layer in source.layers}
+    taken = 0
+    for layer in model.layers:
+        if layer.weights and layer.name in layers:
+            arrays = layers[layer.name].get_weights()
+            if [a.shape for a in arrays] == [tuple(w.shape) for w in layer.weights]:
+                layer.set_weights(arrays)
+                taken += 1
+    if not taken:
+        raise BundleError(
+            f"expected layers in bundle {bundle.path} that fit this route's network, received none"
+        )

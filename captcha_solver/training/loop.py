@@ -1,0 +1,280 @@
+"""Train any task into a bundle: batches in, the best weights out; can be interrupted and gone on with."""
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.charset import Charset
+from captcha_solver.dataset import writable_folder
+from captcha_solver.errors import BundleError, OptionError
+from captcha_solver.models.bundle import MANIFEST, Bundle
+from captcha_solver.models.runtimes import import_keras
+from captcha_solver.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from captcha_solver.training.curves import draw_curves
+from captcha_solver.training.learner import Learner
+from captcha_solver.training.progress import Interruption, Meter
+
+Pair: TypeAlias = tuple[NDArray[Any], NDArray[np.int32]]
+"""Images (N, H, W, C), uint8 0-255 or float32 0-1, and labels int32: (N, L) zero padded, or (N,)."""
+
+CHECKPOINT_EVERY_S = 120.0
+LOG_EVERY_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How to train. The budget is ``minutes`` (over all resumes) or ``max_steps``, whichever ends first."""
+
+    batch: int = 64
+    learning_rate: float = 1e-3
+    minutes: float | None = None
+    max_steps: int | None = None
+    warmup: float = 0.03
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    validate_every: int = 500
+    patience: int = 20
+    seed: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.minutes is None and self.max_steps is None:
+            raise OptionError("expected a budget: minutes or max_steps, received neither")
+        for name in ("batch", "learning_rate", "validate_every", "patience"):
+            if getattr(self, name) <= 0:
+                raise OptionError(f"expected {name} above 0, received {getattr(self, name)}")
+        for name in ("minutes", "max_steps"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"expected {name} above 0, received {value}")
+        if not 0 <= self.warmup < 1:
+            raise OptionError(f"expected warmup (a share of the budget) in 0..1, received {self.warmup}")
+
+
+class Task(Protocol):
+    """What is to be learnt. Nothing here may import a backend before ``build`` or ``loss`` is called."""
+
+    @property
+    def kind(self) -> str:
+        """The bundle's kind: ``sliding`` or ``segmented``."""
+        ...
+
+    @property
+    def charset(self) -> Charset: ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """JSON: how images are prepared; travels in the bundle."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """JSON: what is trained on; goes onto the card."""
+        ...
+
+    def build(self) -> Any:
+        """A new Keras model: images -> logits."""
+        ...
+
+    def loss(self) -> Any:
+        """A Keras loss of (labels, logits)."""
+        ...
+
+    def batches(self, seed: int, start: int) -> Iterator[Pair | Sequence[Pair]]:
+        """The endless stream from draw ``start`` on; one draw is a pair, or several (one for each width)."""
+        ...
+
+    def heldout(self) -> Sequence[Pair]:
+        """Images never trained on."""
+        ...
+
+    def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
+        """Share 0-1 of ``logits`` that read as ``labels`` (see ``calibration.right``)."""
+        ...
+
+
+def train(
+    task: Task,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    start_from: Bundle | None = None,
+    meter: Meter | None = None,
+) -> Bundle:
+    """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped."""
+    from captcha_solver.training.finish import finish
+
+    import_keras()  # before the task does, so that the backend starts quietly
+    if (out / MANIFEST).exists():
+        raise BundleError(f"{out} holds a finished bundle already; choose another --out, or delete it")
+    fingerprint = _fingerprint(task, settings, start_from)
+    _check_start(task, start_from)
+    state = load_checkpoint(out, fingerprint)
+    writable_folder(out)
+    learner = Learner(task.build(), task.loss(), settings, start_from)
+    progress = Progress()
+    if state is not None:
+        learner.restore(state)
+        progress = state.progress
+    run = _Run(task, out, settings, fingerprint)
+    with Interruption() as stop, meter or Meter(out) as shown:
+        progress = run.steps(learner, progress, (stop, shown))
+    learner.use_best()
+    return finish(task, out, learner.model, _report(settings, progress, start_from))
+
+
+@dataclass(slots=True)
+class _Run:
+    task: Task
+    out: Path
+    settings: TrainSettings
+    fingerprint: str
+
+    def steps(self, learner: Learner, progress: Progress, shown: tuple[Interruption, Meter]) -> Progress:
+        """Train until the budget or the patience is used up; ``KeyboardInterrupt`` when told to stop."""
+        stop, meter = shown
+        heldout = [(as_float(x), y) for x, y in self.task.heldout()]
+        clock = _Clock(progress.elapsed_s)
+        losses: list[float] = []
+        draws = self.task.batches(self.settings.seed, progress.draw)
+        try:
+            while (
+                used := self.used(progress.step, clock.now())
+            ) < 1 and progress.stale < self.settings.patience:
+                pairs = next(draws)
+                rate = self.settings.learning_rate * schedule(used, self.settings.warmup)
+                before = progress.step
+                for x, y in [pairs] if isinstance(pairs, tuple) else pairs:
+                    losses.append(learner.step(as_float(x), y, rate))
+                    progress = replace(progress, step=progress.step + 1)
+                progress = replace(progress, draw=progress.draw + 1, elapsed_s=clock.now())
+                meter.update(used, progress, losses[-1])
+                if _passed(before, progress.step, LOG_EVERY_STEPS):
+                    progress = self.note(
+                        meter, progress, {"loss": float(np.mean(losses)), "learning_rate": rate}
+                    )
+                    losses.clear()
+                if _passed(before, progress.step, self.settings.validate_every):
+                    progress = self.validate(learner, progress, (heldout, meter))
+                if stop.requested or clock.checkpoint_due():
+                    save_checkpoint(self.out, learner.state(progress), self.fingerprint)
+                if stop.requested:
+                    raise KeyboardInterrupt(
+                        f"interrupted at step {progress.step}; run the same command again to go on"
+                    )
+        finally:
+            close = getattr(draws, "close", None)
+            if close is not None:
+                close()
+        progress = replace(progress, elapsed_s=clock.now())
+        if not any("accuracy" in row and row["step"] == progress.step for row in progress.history):
+            progress = self.validate(learner, progress, (heldout, meter))
+        save_checkpoint(self.out, learner.state(progress), self.fingerprint)
+        return progress
+
+    def used(self, step: int, elapsed_s: float) -> float:
+        """Share of the budget used up, 0-1 and above."""
+        shares = [0.0]
+        if self.settings.minutes is not None:
+            shares.append(elapsed_s / (60 * self.settings.minutes))
+        if self.settings.max_steps is not None:
+            shares.append(step / self.settings.max_steps)
+        return max(shares)
+
+    def validate(self, learner: Learner, progress: Progress, shown: tuple[Sequence[Pair], Meter]) -> Progress:
+        heldout, meter = shown
+        accuracy = learner.accuracy(heldout, self.task.accuracy)
+        stale = 0 if accuracy > progress.best_accuracy else progress.stale + 1
+        if accuracy >= progress.best_accuracy:  # of equals the later one: its rate was lower
+            learner.keep_best()
+            progress = replace(progress, best_accuracy=accuracy, best_step=progress.step)
+        progress = replace(progress, stale=stale)
+        progress = self.note(meter, progress, {"accuracy": accuracy, "best_accuracy": progress.best_accuracy})
+        draw_curves(progress.history, self.out / "curves.png")
+        return progress
+
+    def note(self, meter: Meter, progress: Progress, values: Mapping[str, float]) -> Progress:
+        """Write one line of the log and remember it for the curves."""
+        row = {"step": progress.step, "elapsed_s": round(progress.elapsed_s, 1), **values}
+        meter.log(row)
+        return replace(progress, history=(*progress.history, row))
+
+
+class _Clock:
+    """Seconds of training over all resumes."""
+
+    def __init__(self, before_s: float) -> None:
+        self._start = time.monotonic() - before_s
+        self._saved = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() - self._start
+
+    def checkpoint_due(self) -> bool:
+        due = time.monotonic() - self._saved > CHECKPOINT_EVERY_S
+        if due:
+            self._saved = time.monotonic()
+        return due
+
+
+def schedule(used: float, warmup: float) -> float:
+    """Factor 0-1 on the peak rate at share ``used`` of the budget: linear warm-up, then a cosine to 1 %."""
+    if used < warmup:
+        return max(used / warmup, 0.01)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (used - warmup) / (1 - warmup))))
+
+
+def as_float(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Images uint8 0-255 or float32 0-1 -> float32 0-1."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    return images.astype(np.float32, copy=False)
+
+
+def _passed(before: int, after: int, every: int) -> bool:
+    return before // every != after // every
+
+
+def _fingerprint(task: Task, settings: TrainSettings, start_from: Bundle | None) -> str:
+    """What must be equal for a checkpoint to be gone on with; the number of workers changes nothing."""
+    told = {k: v for k, v in asdict(settings).items() if k != "workers"}
+    return json.dumps(
+        {
+            "kind": task.kind,
+            "charset": task.charset.symbols,
+            "settings": dict(task.settings),
+            "data": dict(task.data),
+            "training": told,
+            "from": start_from.sha256 if start_from else None,
+        },
+        sort_keys=True,
+        default=str,
+    )
+
+
+def _check_start(task: Task, start_from: Bundle | None) -> None:
+    if start_from is None:
+        return
+    expected, received = (task.kind, task.charset.symbols), (start_from.kind, start_from.charset.symbols)
+    if expected != received:
+        raise BundleError(
+            f"expected a bundle {expected} to start from, received {received}: {start_from.path}"
+        )
+
+
+def _report(settings: TrainSettings, progress: Progress, start_from: Bundle | None) -> dict[str, Any]:
+    return {
+        "settings": asdict(settings),
+        "steps": progress.step,
+        "minutes": round(progress.elapsed_s / 60, 2),
+        "best_step": progress.best_step,
+        "heldout_accuracy": progress.best_accuracy,
+        "from": start_from.sha256 if start_from else None,
+    }

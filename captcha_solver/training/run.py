@@ -1,0 +1,74 @@
+"""Run a training as asked for on the command line: sources and a route in, the path of a bundle out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from captcha_solver.errors import OptionError
+from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
+from captcha_solver.training.loop import TrainSettings, train
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used."""
+
+    sources: tuple[str, ...]
+    out: Path
+    route: str
+    start_from: str | None
+    labels: int | None
+    settings: TrainSettings
+
+
+def run(request: TrainRequest) -> Path:
+    """Train, or go on with a training that was interrupted; the bundle's folder."""
+    if request.route not in TASKS:
+        raise OptionError(f"expected a route out of {', '.join(TASKS)}, received {request.route!r}")
+    if not request.sources:
+        raise OptionError("expected a folder or a design to train on, received none")
+    if request.labels is not None and request.labels < 1:
+        raise OptionError(f"expected labels above 0, received {request.labels}")
+    start = None if request.start_from is None else _bundle(request.start_from)
+    return TASKS[request.route](request, start).path
+
+
+def _bundle(name: str) -> Bundle:
+    return load_bundle(shipped_bundles().get(name, Path(name)))
+
+
+def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.digits import digits_task, fit_threshold
+
+    if len(request.sources) != 1:
+        raise OptionError(f"expected one folder of digits, received {len(request.sources)} sources")
+    settings = request.settings
+    task = digits_task(Path(request.sources[0]), batch=settings.batch, workers=settings.workers)
+    return fit_threshold(task, train(task, request.out, settings, start_from=start))
+
+
+def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.glyphs import GlyphTask
+
+    settings = request.settings
+    task = GlyphTask.from_sources(
+        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers
+    )
+    return train(task, request.out, settings, start_from=start)
+
+
+def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.sliding import SlidingTask
+
+    settings = request.settings
+    task = SlidingTask.from_sources(
+        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers
+    )
+    return train(task, request.out, settings, start_from=start)
+
+
+TASKS: dict[str, Callable[[TrainRequest, Bundle | None], Bundle]] = {
+    "sliding": _sliding,
+    "segmented": _glyphs,
+    "digits": _digits,
+}

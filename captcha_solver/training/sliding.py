@@ -1,0 +1,119 @@
+"""The task of the sliding route: drawn or labelled images in, strips of similar width and their label ids out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.charset import NAMED, Charset
+from captcha_solver.models.sliding import build_sliding
+from captcha_solver.slide import SlideSettings, pad_right, strip_levels
+from captcha_solver.training.augment import augment
+from captcha_solver.training.calibration import right
+from captcha_solver.training.sources import Mixture, parse_source
+from captcha_solver.training.workers import stream
+
+COLUMNS_PER_STEP = 4
+BATCHES_A_DRAW = 4  # images of one draw are sorted by width, so that a batch needs little padding
+LONGEST_LABEL = 20
+HELDOUT_IMAGES = 1024
+HELDOUT_SEED = 987_654_321  # no training seed draws from this stream
+
+StripBatch = tuple[NDArray[np.uint8], NDArray[np.int32]]
+
+
+@dataclass(frozen=True, slots=True)
+class MakeStrips:
+    """Draw ``batch * BATCHES_A_DRAW`` images and return them as batches of similar width."""
+
+    mixture: Mixture
+    slide: SlideSettings
+    batch: int
+    batches: int = BATCHES_A_DRAW
+    heldout: bool = False
+
+    def __call__(self, rng: np.random.Generator) -> list[StripBatch]:
+        """A list of (x (N, S, W, 3) uint8, y (N, L) int32 zero padded), W a multiple of the width step."""
+        strips = [self._strip(rng) for _ in range(self.batch * self.batches)]
+        strips.sort(key=lambda pair: pair[0].shape[1])
+        groups = [strips[i : i + self.batch] for i in range(0, len(strips), self.batch)]
+        return [self._stacked(groups[i]) for i in rng.permutation(len(groups))]
+
+    def _strip(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[int]]:
+        while True:
+            image, text = self.mixture.image(rng, heldout=self.heldout)
+            if not self.heldout and rng.random() < 0.3:
+                image = augment(image, rng)
+            pixels, _, _ = strip_levels(image, self.slide)
+            if fits(text, pixels.shape[1]):
+                return pixels, self.mixture.charset.encode(text)
+
+    def _stacked(self, group: Sequence[tuple[NDArray[np.uint8], list[int]]]) -> StripBatch:
+        step = self.slide.width_step_px
+        width = -(-max(pixels.shape[1] for pixels, _ in group) // step) * step
+        x = np.stack([pad_right(pixels, width) for pixels, _ in group])
+        y = np.zeros((len(group), LONGEST_LABEL), np.int32)
+        for row, (_, ids) in zip(y, group, strict=True):
+            row[: len(ids)] = ids
+        return x, y
+
+
+def fits(text: str, width_px: int) -> bool:
+    """Whether CTC can emit ``text`` from a strip this wide: a step a character, a blank between equal ones."""
+    repeats = sum(a == b for a, b in zip(text, text[1:], strict=False))
+    return len(text) <= LONGEST_LABEL and len(text) + repeats <= width_px // COLUMNS_PER_STEP
+
+
+@dataclass(slots=True)
+class SlidingTask:
+    """Everything the training loop needs to know of this route."""
+
+    mixture: Mixture
+    slide: SlideSettings
+    batch: int
+    workers: int
+    kind: str = "sliding"
+    heldout_images: int = HELDOUT_IMAGES
+
+    @classmethod
+    def from_sources(
+        cls, sources: Sequence[str], *, labels: int | None, batch: int, workers: int, slide: SlideSettings | None = None
+    ) -> "SlidingTask":
+        """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``)."""
+        mixture = Mixture(tuple(parse_source(s) for s in sources), Charset(NAMED["alnum"]), labels)
+        mixture.check()
+        return cls(mixture, slide or SlideSettings(), batch, workers)
+
+    @property
+    def charset(self) -> Charset:
+        return self.mixture.charset
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return asdict(self.slide)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return {"sources": self.mixture.describe(), "labels": self.mixture.labels}
+
+    def build(self) -> Any:
+        return build_sliding(self.slide.strip_px, self.charset.classes)
+
+    def loss(self) -> Any:
+        import keras
+
+        return keras.losses.CTC()
+
+    def batches(self, seed: int, start: int) -> Iterator[list[StripBatch]]:
+        make = MakeStrips(self.mixture, self.slide, self.batch)
+        return stream(make, workers=self.workers, seed=seed, start=start)
+
+    def heldout(self) -> list[StripBatch]:
+        batches = max(1, self.heldout_images // 64)
+        make = MakeStrips(self.mixture, self.slide, 64, batches, heldout=True)
+        return make(np.random.default_rng(HELDOUT_SEED))
+
+    def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
+        return float(right(logits, labels).mean())

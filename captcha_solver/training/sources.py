@@ -1,0 +1,130 @@
+"""What a training draws from: designs and labelled folders, weighted; each gives labelled images on demand."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from captcha_solver.charset import Charset
+from captcha_solver.dataset import read_folder
+from captcha_solver.designs.design import Design
+from captcha_solver.designs.draw import draw
+from captcha_solver.designs.load import builtin_designs, load_design
+from captcha_solver.errors import DatasetError, ImageError, OptionError
+from captcha_solver.image import read_image
+from captcha_solver.types import Rgb, Sample
+
+HELDOUT_SHARE = 0.05  # of a folder, kept from training
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A design (name or .toml path) or a folder, and how often it is drawn from relative to the others."""
+
+    spec: str
+    weight: float = 1.0
+
+    @property
+    def is_folder(self) -> bool:
+        return Path(self.spec).is_dir()
+
+
+def parse_source(text: str) -> Source:
+    """``NAME`` or ``NAME:WEIGHT``; the name a built-in design, a .toml file or a folder."""
+    spec, colon, weight = text.rpartition(":")
+    if not colon or text in builtin_designs() or Path(text).exists():
+        return Source(text)
+    try:
+        value = float(weight)
+    except ValueError:
+        return Source(text)
+    if not 0 < value < 1e6:
+        raise OptionError(f"expected a weight above 0 after the colon, received {text!r}")
+    return Source(spec, value)
+
+
+@lru_cache(maxsize=64)
+def cached_design(spec: str) -> Design:
+    return load_design(spec)
+
+
+@lru_cache(maxsize=16)
+def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """(training, held-out) samples of a folder; with ``labels``, N in all, a fifth of them held out.
+
+    The split depends on the content alone: samples are ordered by a hash of their id.
+    """
+    samples = sorted(read_folder(Path(spec)), key=lambda s: hashlib.sha256(s.id.encode()).digest())
+    samples = [s for s in samples if s.text and s.image]
+    if labels is not None:
+        samples = samples[:labels]
+    held = max(1, round(len(samples) * (0.2 if labels is not None else HELDOUT_SHARE)))
+    if len(samples) < 5:
+        raise DatasetError(f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}")
+    return tuple(samples[held:]), tuple(samples[:held])
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Weighted sources. ``image`` draws one labelled image; texts that the charset lacks are drawn again."""
+
+    sources: tuple[Source, ...]
+    charset: Charset
+    labels: int | None = None
+
+    def check(self) -> None:
+        """Raise at once what a worker would only meet later: a missing design, an empty folder."""
+        for source in self.sources:
+            if source.is_folder:
+                training, held = folder_samples(source.spec, self.labels)
+                unknown = set("".join(s.text for s in (*training, *held))) - set(self.charset.symbols)
+                if unknown:
+                    raise DatasetError(
+                        f"{source.spec}: labels hold {''.join(sorted(unknown))!r}, which the charset "
+                        f"{self.charset.symbols!r} lacks"
+                    )
+            elif load_design(source.spec).command is not None:
+                raise OptionError(
+                    f"design {source.spec!r} is a command: draw a folder of it first "
+                    f"(captcha-solver draw {source.spec} --count N --out FOLDER) and train on that"
+                )
+
+    def pick(self, rng: np.random.Generator) -> Source:
+        if len(self.sources) == 1:
+            return self.sources[0]
+        weights = np.cumsum([s.weight for s in self.sources])
+        return self.sources[int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))]
+
+    def image(self, rng: np.random.Generator, *, heldout: bool = False) -> tuple[Rgb, str]:
+        """One image (H, W, 3) uint8 and its text; from a folder's held-out part if ``heldout``."""
+        source = self.pick(rng)
+        if not source.is_folder:
+            drawing = draw(cached_design(source.spec), None, rng)
+            return drawing.image, drawing.text
+        samples = folder_samples(source.spec, self.labels)[1 if heldout else 0]
+        return _readable(samples, rng)
+
+    def describe(self) -> list[dict[str, object]]:
+        """What the training card says of the sources: name, weight and a hash of the content."""
+        return [{"source": s.spec, "weight": s.weight, "sha256": _content_hash(s)} for s in self.sources]
+
+
+def _readable(samples: Sequence[Sample], rng: np.random.Generator) -> tuple[Rgb, str]:
+    for _ in range(20):
+        sample = samples[int(rng.integers(len(samples)))]
+        try:
+            return read_image(sample.image), sample.text
+        except ImageError:
+            continue
+    raise DatasetError("expected readable images in the training folder, received 20 unreadable ones in a row")
+
+
+def _content_hash(source: Source) -> str:
+    if source.is_folder:
+        labels = Path(source.spec) / "labels.csv"
+        return hashlib.sha256(labels.read_bytes()).hexdigest()
+    path = builtin_designs().get(source.spec) or Path(source.spec)
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,74 @@
+"""Fetch the fonts that fonts.toml names again, from their packages, and check every file's SHA-256.
+
+    python datasets/fonts/fetch.py [FAMILY...]
+
+Needs `npm` (and `pip`, for the one family that comes from a Python package); packages are found by name,
+wherever the package managers of this machine are set up to look.
+"""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+Files = dict[str, bytes]
+
+
+def from_npm(package: str, version: str, folder: Path) -> Files:
+    """The files of an npm package, by their path inside it."""
+    pack = ["npm", "pack", "--silent", f"{package}@{version}"]
+    subprocess.run(pack, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        members = {m.name.removeprefix("package/"): archive.extractfile(m) for m in archive if m.isfile()}
+        return {name: file.read() for name, file in members.items() if file is not None}
+
+
+def from_pypi(package: str, version: str, folder: Path) -> Files:
+    """The files of a Python wheel, by their path inside it."""
+    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
+    subprocess.run([*download, "-d", str(folder), f"{package}=={version}"], check=True)
+    with zipfile.ZipFile(io.BytesIO(next(folder.glob("*.whl")).read_bytes())) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+SOURCES: dict[str, Callable[[str, str, Path], Files]] = {"npm": from_npm, "pypi": from_pypi}
+
+
+def fetch(name: str, family: Mapping[str, Any]) -> None:
+    """Write one family's faces (and its licence, where the package holds it) below this folder."""
+    registry, _, package = family["source"].partition(":")
+    with tempfile.TemporaryDirectory() as scratch:
+        files = SOURCES[registry](package, family["version"], Path(scratch))
+    folder = HERE / name
+    folder.mkdir(exist_ok=True)
+    if "license_member" in family:
+        (folder / "LICENSE").write_bytes(files[family["license_member"]])
+    for face, entry in family["faces"].items():
+        data = files[entry["member"]]
+        received = hashlib.sha256(data).hexdigest()
+        if received != entry["sha256"]:
+            sys.exit(f"{face}: expected SHA-256 {entry['sha256']}, received {received}")
+        (folder / entry["file"]).write_bytes(data)
+
+
+def main() -> None:
+    families = tomllib.loads((HERE / "fonts.toml").read_text(encoding="utf-8"))["families"]
+    wanted = sys.argv[1:] or list(families)
+    unknown = sorted(set(wanted) - set(families))
+    if unknown:
+        sys.exit(f"expected families of fonts.toml, received {', '.join(unknown)}")
+    for number, name in enumerate(wanted, 1):
+        sys.stdout.write(f"[{number}/{len(wanted)}] {name}\n")
+        fetch(name, families[name])
+
+
+if __name__ == "__main__":
+    main()

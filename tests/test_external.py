@@ -1,0 +1,164 @@
+"""Designs that are commands: the generators really draw, and what goes wrong is one clear line."""
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from captcha_solver.charset import parse_charset
+from captcha_solver.designs.external import ExternalCommand, complaint, draw_external, fill_in
+from captcha_solver.designs.load import load_design
+from captcha_solver.designs.places import data_folder
+from captcha_solver.errors import CaptchaSolverError, DatasetError, DesignError, OptionError, SetupError
+
+EXTERNAL = data_folder("external")
+WRITE_ONE = "import pathlib, sys; out = pathlib.Path(sys.argv[1]); (out / 'a.png').write_bytes(b'x'); "
+
+
+def has_gregwar() -> bool:
+    probe = ["php", "-r", 'require "Gregwar/Captcha/autoload.php";']
+    return shutil.which("php") is not None and subprocess.run(probe, capture_output=True).returncode == 0
+
+
+NODE = pytest.mark.skipif(
+    shutil.which("node") is None or not (EXTERNAL / "svg-captcha" / "node_modules").is_dir(),
+    reason="needs Node.js and `make external`",
+)
+PHP = pytest.mark.skipif(not has_gregwar(), reason="needs php-cli and php-gregwar-captcha")
+
+
+def rows_of(folder: Path) -> list[list[str]]:
+    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("design", "charset", "length", "size_px"),
+    [
+        pytest.param("external-pypi-captcha", "lower+digits", 4, (160, 60)),
+        pytest.param("external-wheezy-captcha", "upper+digits", 4, (200, 75)),
+        pytest.param("external-svg-captcha", "alnum", 5, (150, 50), marks=NODE),
+        pytest.param("external-gregwar", "lower+digits", 5, (150, 40), marks=PHP),
+    ],
+)
+def test_a_generator_draws_the_same_folder_for_a_seed(
+    design: str, charset: str, length: int, size_px: tuple[int, int], tmp_path: Path
+) -> None:
+    command = load_design(design).command
+    assert command is not None
+    for folder, seed in (("one", 1), ("again", 1), ("other", 2)):
+        draw_external(command, 6, tmp_path / folder, seed)
+    assert contents(tmp_path / "one") == contents(tmp_path / "again")
+    assert rows_of(tmp_path / "one") != rows_of(tmp_path / "other")
+    for filename, label in rows_of(tmp_path / "one"):
+        assert len(label) == length
+        assert set(label) <= set(parse_charset(charset).symbols)
+        with Image.open(tmp_path / "one" / filename) as image:
+            assert image.size == size_px
+            assert len(image.convert("RGB").getcolors(100_000) or ()) > 4
+
+
+def test_every_external_design_says_what_it_needs() -> None:
+    for path in data_folder("designs").glob("external-*.toml"):
+        command = load_design(path).command
+        assert command is not None
+        assert command.hint
+        assert {"{count}", "{out}", "{seed}"} <= set(command.argv)
+
+
+def test_the_options_of_a_python_generator(tmp_path: Path) -> None:
+    argv = [sys.executable, str(EXTERNAL / "pypi_captcha.py"), "--charset", "AB", "--length", "2-6", "--width", "99"]
+    for processes in ("1", "3"):
+        out = ["--count", "40", "--out", str(tmp_path / processes), "--processes", processes]
+        subprocess.run([*argv, *out], check=True, capture_output=True)
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+    labels = [label for _, label in rows_of(tmp_path / "1")]
+    assert {len(label) for label in labels} == {2, 3, 4, 5, 6}
+    assert set("".join(labels)) == {"A", "B"}
+    with Image.open(tmp_path / "1" / "00000.png") as image:
+        assert image.size == (99, 60)
+
+
+@pytest.mark.parametrize("wrong", [["--length", "9-2"], ["--length", "x"], ["--count", "0"], ["--charset", ""]])
+def test_a_wrong_option_is_a_usage_error(wrong: list[str], tmp_path: Path) -> None:
+    argv = [sys.executable, str(EXTERNAL / "pypi_captcha.py"), "--count", "1", "--out", str(tmp_path / "out"), *wrong]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "message"),
+    [
+        (["no-such-program"], SetupError, "cannot run 'no-such-program' .*it needs: a hint"),
+        (["{python}", "-c", "import no_such_module"], SetupError, "No module named 'no_such_module'; it needs: a hint"),
+        (["{python}", "-c", "pass"], DatasetError, "to write .*labels.csv, found none"),
+        (["{python}", "{nonsense}"], DesignError, "may use {python}, .*{nonsense}"),
+        (["{python}", "{"], DesignError, "may use {python}"),
+        (["{python}", "-c", WRITE_ONE + "(out / 'labels.csv').write_text('a,b\\n')", "{out}"], DatasetError, "header"),
+        (
+            ["{python}", "-c", WRITE_ONE + "(out / 'labels.csv').write_text('filename,label\\na.png,x\\n')", "{out}"],
+            DatasetError,
+            "expected 2 rows from .*, received 1",
+        ),
+        (
+            ["{python}", "-c", WRITE_ONE + "(out / 'labels.csv').write_text('filename,label\\n' + 'b.png,x\\n' * 2)", "{out}"],
+            DatasetError,
+            "line 2: expected image and text, received 'b.png,x'",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_one_clear_line(
+    argv: list[str], error: type[CaptchaSolverError], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        draw_external(ExternalCommand(tuple(argv), "a hint"), 2, tmp_path / "out", 0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_program_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("captcha_solver.designs.external.STARTUP_S", 0.2)
+    command = ExternalCommand(("{python}", "-c", "import threading; threading.Event().wait()"), "")
+    with pytest.raises(SetupError, match="was stopped"):
+        draw_external(command, 1, tmp_path / "out", 0)
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    with pytest.raises(OptionError, match=r"new or empty folder .*holds mine.png"):
+        draw_external(ExternalCommand(("{python}",), ""), 1, tmp_path, 0)
+    with pytest.raises(SetupError, match="expected a folder that can be written"):
+        draw_external(ExternalCommand(("{python}",), ""), 1, tmp_path / "mine.png", 0)
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"
+
+
+def test_at_least_one_image_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="at least 1 image to draw, received 0"):
+        draw_external(ExternalCommand(("{python}",), ""), 0, tmp_path / "out", 0)
+
+
+def test_placeholders_are_filled_in_without_a_shell(tmp_path: Path) -> None:
+    argv = fill_in(["{python}", "{external}/x.py", "--n={count}", "{out}", "{seed}", "$HOME; ls"], 7, tmp_path, 3)
+    assert argv == [sys.executable, f"{EXTERNAL}/x.py", "--n=7", str(tmp_path), "3", "$HOME; ls"]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "line"),
+    [
+        ("Traceback\n  File x\nModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No module named 'x'"),
+        ("Error [ERR_X]: Cannot find package\n    at y\n\nNode.js v20\n", "Error [ERR_X]: Cannot find package"),
+        ("first\nlast\n", "last"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_complaint_is_the_line_that_names_the_error(stderr: str, line: str) -> None:
+    assert complaint(stderr) == line

@@ -1,0 +1,111 @@
+"""The lock, the Makefile and the tree: pinned by hash, naming no package index, listing their tasks."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# Joined here, so that this file does not name them either.
+INDEX_HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))]
+MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+def locked() -> dict[str, str]:
+    """Each pinned package and its block of the lock."""
+    blocks = re.split(r"^(?=\S)", re.sub(r"^#.*\n", "", LOCK, flags=re.MULTILINE), flags=re.MULTILINE)
+    return {re.split(r"[=\s;\[]", block, maxsplit=1)[0]: block for block in blocks if block.strip()}
+
+
+def tracked() -> list[Path]:
+    """Files that belong to the project: what git tracks or would, else everything outside hidden folders."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True
+    )
+    if listing.returncode == 0:
+        paths = [ROOT / name.decode() for name in listing.stdout.split(b"\0") if name]
+    else:
+        paths = [path for path in ROOT.rglob("*") if not {".venv", "node_modules"} & set(path.parts)]
+    return [path for path in paths if path.is_file()]
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=inherited, capture_output=True, text=True)
+
+
+def test_every_requirement_is_pinned_by_hash() -> None:
+    assert len(locked()) > 30
+    for name, block in locked().items():
+        assert re.match(r"[\w.-]+==\S+", block), f"{name} is not pinned"
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", block), f"{name} has no hash"
+
+
+@pytest.mark.parametrize("named", ["://", "file:", "--index-url", "--extra-index-url", "--find-links", " @ ", "/"])
+def test_the_lock_names_no_place(named: str) -> None:
+    assert named not in LOCK
+
+
+def test_the_lock_holds_what_the_project_asks_for() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    build = PROJECT["build-system"]["requires"]
+    for wanted in [*PROJECT["project"]["dependencies"], *extras["train"], *extras["dev"], *build]:
+        name = re.split(r"[\[=<>~! ]", wanted, maxsplit=1)[0].lower().replace(".", "-")
+        assert name == "captcha-solver" or name in locked(), f"make lock: {wanted} is not in requirements.lock"
+
+
+def test_each_dependency_has_its_reason_written_down() -> None:
+    reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    extras = PROJECT["project"]["optional-dependencies"]
+    for wanted in [*PROJECT["project"]["dependencies"], *extras["train"], *extras["dev"]]:
+        assert re.split(r"[\[=<>~! ]", wanted, maxsplit=1)[0] in reasons
+
+
+@pytest.mark.parametrize("host", INDEX_HOSTS)
+def test_no_file_names_a_package_index(host: str) -> None:
+    naming = [str(path.relative_to(ROOT)) for path in tracked() if host.encode() in path.read_bytes()]
+    assert naming == []
+
+
+def test_the_npm_lock_is_pinned_by_hash_and_names_no_place() -> None:
+    lock = json.loads((ROOT / "datasets/external/svg-captcha/package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert {"node_modules/svg-captcha", "node_modules/@resvg/resvg-js"} <= set(packages)
+    for name, entry in packages.items():
+        assert entry["integrity"].startswith("sha512-"), name
+        assert "resolved" not in entry, name
+
+
+@MAKE
+def test_make_alone_lists_every_task() -> None:
+    tasks = re.findall(r"^([a-z]+):.*## ", MAKEFILE, flags=re.MULTILINE)
+    assert {"demo", "test", "lint", "lock", "fonts", "external", "clean", "help"} <= set(tasks)
+    assert make().stdout == make("help").stdout
+    assert re.findall(r"^make (\w+)  ", make("help").stdout, flags=re.MULTILINE) == tasks
+    phony = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE)
+    assert sorted(" ".join(phony).split()) == sorted(tasks)
+
+
+@MAKE
+@pytest.mark.parametrize("unfit", ["/no/such/python", "/bin/false"])
+def test_make_without_a_python_that_will_do_says_what_is_needed(unfit: str, tmp_path: Path) -> None:
+    done = make("setup", f"PYTHON={unfit}", f"VENV={tmp_path / 'venv'}")
+    assert done.returncode == 2
+    assert f"needs Python 3.11, 3.12 or 3.13 with venv; tried: {unfit}" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").startswith("#!/usr/bin/env bash\n")
+    assert "set -euo pipefail" in script.read_text(encoding="utf-8")
+    assert script.read_text(encoding="utf-8").endswith("exec make test\n")
