@@ -10,10 +10,13 @@ from captcha_solver.charset import NOTHING
 
 LogProbs = NDArray[np.float64]
 Text = tuple[int, ...]
+Beams = dict[
+    Text, tuple[float, float]
+]  # prefix -> log p ending in a blank, log p ending in its last character
 
 WIDTH = 8  # prefixes kept for each length
 CANDIDATES = 12  # characters tried at a row, at most
-FAINT = math.log(1e-4)  # a character below this is tried only if it is the row's best
+FAINT = math.log(1e-3)  # a character below this is not tried
 ZERO = -math.inf
 
 
@@ -21,20 +24,39 @@ def best_text(log_probs: LogProbs, min_length: int, max_length: int | None, *, w
     """Class ids of the most probable text of ``min_length..max_length`` characters; ``()`` where none fits.
 
     ``log_probs`` is (T, C) with finite entries, class 0 the blank. CTC prefix beam search (Hannun et al.
-    2014) with one difference: the ``width`` best prefixes are kept *for each length*, so a length that is
-    unlikely but asked for is never crowded out.
+    2014), the ``width`` best prefixes kept *for each length*, so that a length that is unlikely but asked for
+    is not crowded out. A beam may forget early which characters had better be left out; the best single
+    alignment, found exactly, does not: of the two texts the more probable one is taken.
     """
-    steps = len(log_probs)
-    longest = steps if max_length is None else min(max_length, steps)
-    beams: dict[Text, tuple[float, float]] = {
-        (): (0.0, ZERO)
-    }  # prefix -> log p ending in blank, in its last character
-    crowded = 2 * min_length - 1 > steps
+    longest = len(log_probs) if max_length is None else min(max_length, len(log_probs))
+    found = [search(log_probs, min_length, longest, width), best_alignment(log_probs, min_length, longest)]
+    return max((text for text in found if text), key=lambda text: log_likelihood(log_probs, text), default=())
+
+
+def search(log_probs: LogProbs, min_length: int, longest: int, width: int) -> Text:
+    """Prefix beam search alone; see ``best_text``."""
+    beams: Beams = {(): (0.0, ZERO)}
     for step, row in enumerate(log_probs):
-        grown = _grow(beams, row.tolist(), _candidates(row, crowded), longest)
-        beams = _kept(grown, min_length - (steps - step - 1), width)
+        grown = _grow(beams, row.tolist(), _candidates(row), longest)
+        beams = _kept(grown, min_length - (len(log_probs) - step - 1), width)
     finished = {text: _either(*ends) for text, ends in beams.items() if len(text) >= min_length}
     return max(finished, key=lambda text: finished[text], default=())
+
+
+def log_likelihood(log_probs: LogProbs, text: Sequence[int]) -> float:
+    """log p(``text``) summed over all its alignments (the CTC forward algorithm)."""
+    states = _states(text)
+    skips = _skips(states)
+    score = np.full(len(states) + 2, ZERO)  # two more in front, for what reaches the first states
+    score[2] = 0.0
+    for step, emissions in enumerate(log_probs[:, states]):
+        stepped = (
+            np.logaddexp(score[2:], score[1:-1]) if step else np.where(np.arange(len(states)) < 2, 0.0, ZERO)
+        )
+        if step:
+            stepped = np.logaddexp(stepped, np.where(skips, score[:-2], ZERO))
+        score[2:] = stepped + emissions
+    return float(np.logaddexp.reduce(score[-2:] if text else score[-1:]))
 
 
 def align(log_probs: LogProbs, text: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -44,10 +66,8 @@ def align(log_probs: LogProbs, text: Sequence[int]) -> list[tuple[int, int, int]
     """
     if not text:
         return []
-    states = [NOTHING]
-    for char in text:
-        states += [char, NOTHING]
-    path = _viterbi(log_probs[:, states], np.array(states))
+    states = _states(text)
+    path = _viterbi(log_probs[:, states], _skips(states))
     pieces = []
     for index, char in enumerate(text):
         rows = np.flatnonzero(path == 2 * index + 1)
@@ -55,17 +75,72 @@ def align(log_probs: LogProbs, text: Sequence[int]) -> list[tuple[int, int, int]
     return pieces
 
 
-def _candidates(row: LogProbs, crowded: bool) -> list[int]:
-    """Classes worth trying at this row; all of the strongest where the text hardly fits in the rows."""
+def _states(text: Sequence[int]) -> NDArray[np.int64]:
+    """Blank, c1, blank, c2, ..., blank."""
+    states = np.full(2 * len(text) + 1, NOTHING, dtype=np.int64)
+    states[1::2] = text
+    return states
+
+
+def _skips(states: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which states may be reached from the last but one: unlike characters need no blank between them."""
+    skips = np.zeros(len(states), dtype=np.bool_)
+    skips[3::2] = states[3::2] != states[1:-2:2]
+    return skips
+
+
+def _candidates(row: LogProbs) -> list[int]:
+    """Classes worth trying at this row."""
     best = np.argsort(-row[1:], kind="stable")[:CANDIDATES] + 1
-    return [int(c) for rank, c in enumerate(best) if crowded or rank == 0 or row[c] > FAINT]
+    return [int(c) for c in best if row[c] > FAINT]
 
 
-def _grow(
-    beams: dict[Text, tuple[float, float]], row: list[float], candidates: list[int], longest: int
-) -> dict[Text, tuple[float, float]]:
+def best_alignment(log_probs: LogProbs, min_length: int, longest: int) -> Text:
+    """The text of the best single path that emits ``min_length..longest`` characters: exact, by Viterbi.
+
+    ``score[l, c]``: best path so far with l characters that now stands on class c.
+    """
+    if longest < min_length:
+        return ()
+    classes = log_probs.shape[1]
+    score = np.full((longest + 1, classes), ZERO)
+    score[0, NOTHING] = 0.0
+    came_from = np.empty((len(log_probs), longest + 1, classes), dtype=np.int64)  # the class before
+    for step, row in enumerate(log_probs):
+        before = came_from[step]
+        best = score.argmax(axis=1)
+        rest = score.copy()
+        rest[np.arange(longest + 1), best] = ZERO
+        before[1:] = best[:-1, None]
+        before[np.arange(1, longest + 1), best[:-1]] = rest.argmax(axis=1)[:-1]
+        grown = np.full_like(score, ZERO)
+        grown[1:] = np.take_along_axis(score[:-1], before[1:], axis=1)
+        held = score >= grown  # a path that stays on its class emits nothing new
+        before[held] = np.broadcast_to(np.arange(classes), score.shape)[held]
+        stepped = np.maximum(score, grown)
+        before[:, NOTHING], stepped[:, NOTHING] = best, score.max(axis=1)
+        score = stepped + row
+    allowed = score[min_length:]
+    if allowed.max() == ZERO:
+        return ()
+    length, char = np.unravel_index(int(allowed.argmax()), allowed.shape)
+    return _backtrack(came_from, int(length) + min_length, int(char))
+
+
+def _backtrack(came_from: NDArray[np.int64], length: int, char: int) -> Text:
+    text: list[int] = []
+    for step in range(len(came_from) - 1, -1, -1):
+        before = int(came_from[step, length, char])
+        if char not in (NOTHING, before):
+            text.append(char)
+            length -= 1
+        char = before
+    return tuple(reversed(text))
+
+
+def _grow(beams: Beams, row: list[float], candidates: list[int], longest: int) -> Beams:
     """Every prefix after one more row: the same (blank, or its last character held), or one longer."""
-    grown: dict[Text, tuple[float, float]] = {}
+    grown: Beams = {}
     for text, (blank, held) in beams.items():
         either = _either(blank, held)
         last = text[-1] if text else NOTHING
@@ -78,16 +153,14 @@ def _grow(
     return grown
 
 
-def _add(beams: dict[Text, tuple[float, float]], text: Text, blank: float, held: float) -> None:
+def _add(beams: Beams, text: Text, blank: float, held: float) -> None:
     if text in beams:
         old_blank, old_held = beams[text]
         blank, held = _either(old_blank, blank), _either(old_held, held)
     beams[text] = (blank, held)
 
 
-def _kept(
-    beams: dict[Text, tuple[float, float]], shortest: int, width: int
-) -> dict[Text, tuple[float, float]]:
+def _kept(beams: Beams, shortest: int, width: int) -> Beams:
     """The ``width`` best prefixes of each length that can still grow long enough."""
     lengths: dict[int, list[tuple[float, Text]]] = {}
     for text, ends in beams.items():
@@ -103,22 +176,21 @@ def _either(a: float, b: float) -> float:
     return high if low == ZERO else high + math.log1p(math.exp(low - high))
 
 
-def _viterbi(emissions: LogProbs, states: NDArray[np.int64]) -> NDArray[np.int64]:
+def _viterbi(emissions: LogProbs, skips: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The best state for each of T rows, given (T, S) emissions of the S states of a CTC text."""
-    skips = np.zeros(len(states), dtype=bool)
-    skips[3::2] = states[3::2] != states[1:-2:2]  # a blank may be left out between different characters
-    score = np.full(len(states), ZERO)
+    count = len(skips)
+    score = np.full(count, ZERO)
     score[:2] = emissions[0, :2]
     came_from = np.zeros(emissions.shape, dtype=np.int64)
     for step in range(1, len(emissions)):
-        options = np.full((3, len(states)), ZERO)
+        options = np.full((3, count), ZERO)
         options[0] = score
         options[1, 1:] = score[:-1]
         options[2, 2:] = np.where(skips[2:], score[:-2], ZERO)
         came_from[step] = options.argmax(axis=0)
         score = options.max(axis=0) + emissions[step]
     path = np.empty(len(emissions), dtype=np.int64)
-    path[-1] = len(states) - 1 - int(score[-1] < score[-2])
+    path[-1] = count - 1 - int(score[-1] < score[-2])
     for step in range(len(emissions) - 1, 0, -1):
         path[step - 1] = path[step] - came_from[step, path[step]]
     return path

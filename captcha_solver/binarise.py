@@ -19,9 +19,9 @@ _MAX_SIDE_PX = 1600  # of the working image
 class Ink:
     """An image made ready for cutting.
 
-    ``gray`` (h, w) float32 0-1 at the working size, 0 outside the kept ``mask`` (h, w) uint8; ``scale`` working
-    pixels an image pixel; ``text_px`` and ``stroke_px``, height of the text and width of its strokes, in working
-    pixels.
+    ``gray`` (h, w) float32 0-1 at the working size, 0 outside the kept ``mask`` (h, w) uint8; ``scale``
+    working pixels an image pixel; ``text_px`` and ``stroke_px``, height of the text and width of its
+    strokes, in working pixels.
     """
 
     gray: Gray
@@ -32,7 +32,7 @@ class Ink:
 
 
 def find_ink(gray: Gray, text_px: float, threshold: float) -> Ink | None:
-    """The ink of ``gray`` (H, W), scaled so that the text is about ``text_px`` high; ``None`` where there is none."""
+    """The ink of ``gray`` (H, W), scaled with text about ``text_px`` high; ``None`` if there is none."""
     mask = np.asarray(gray > threshold, np.uint8)
     height = text_height(mask)
     if height == 0.0:
@@ -74,15 +74,16 @@ def stroke_width(mask: Mask) -> float:
 def without_lines(mask: Mask, text_px: float, stroke_px: float) -> Mask:
     """``mask`` without strike lines: long chains, across, of ink much thinner than the strokes.
 
-    Thin ink is what an opening by half a stroke takes away. Serifs and the thin arms of letters are thin too, so
-    only chains that run on, from one side of a stroke to the other, for more than a letter's height are lines.
+    Thin ink is what an opening by half a stroke takes away. Serifs and the thin arms of letters are thin
+    too, so only chains that run on, from one side of a stroke to the other, for more than a letter's height
+    are lines.
     """
     size = round(0.65 * stroke_px)
     if size < 2:
         return mask
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(size))
-    thick = cv2.dilate(thick, np.ones((3, 3), np.uint8)) & mask
-    thin = mask & (1 - thick)
+    thick = np.asarray(cv2.dilate(thick, np.ones((3, 3), np.uint8)), np.uint8)
+    thin = np.asarray((mask > 0) & (thick == 0), np.uint8)
     bridge = np.ones((3, 2 * int(0.75 * stroke_px) + 3), np.uint8)
     _, chains, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(thin, bridge), connectivity=8)
     across = stats[:, cv2.CC_STAT_WIDTH] - bridge.shape[1] + 1

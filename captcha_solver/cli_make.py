@@ -69,7 +69,7 @@ def train(
 ) -> int:
     """Train a model on folders or designs, from scratch or --from another.
 
-    The same command goes on where an interrupted one stopped. Without --minutes and --steps it takes half an hour.
+    The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
     """
     from captcha_solver.training.loop import TrainSettings
     from captcha_solver.training.run import TrainRequest, run

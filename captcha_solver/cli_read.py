@@ -24,7 +24,7 @@ from captcha_solver.cli_show import (
     show_table,
     warn_each,
 )
-from captcha_solver.dataset import Dataset, image_files, inspect_folder
+from captcha_solver.dataset import LABELS, Dataset, image_files, inspect_folder
 from captcha_solver.errors import DatasetError
 from captcha_solver.image import SUFFIXES, read_file
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
@@ -77,20 +77,19 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
     """Read images, or all images of folders; one answer an image, in order."""
     solver = _solver(**options)
     items, problems = _items(paths)
-    warn_each(problems)
-    failures = 0
     with row_writer(form, FIELDS) as write, progress("solving", len(items)) as done:
         for start in range(0, len(items), CHUNK):
             chunk = items[start : start + CHUNK]
             for item, solution in zip(chunk, _solved(solver, chunk), strict=True):
                 write(_row(item.file, solution))
-                failures += solution.failure is not None
+                if solution.failure:
+                    problems.append(f"{item.file}: {solution.failure}")
             done(len(chunk))
-    if failures:
-        complain(f"{failures} of {len(items)} images could not be read", kind="warning")
-    if not any(item.path.exists() for item in items):
+    nothing = not any(item.path.exists() for item in items)
+    warn_each(problems, kind="error" if nothing else "warning")
+    if nothing:
         return BROKEN
-    return NOT_ALL if failures or problems else DONE
+    return NOT_ALL if problems else DONE
 
 
 @click.command()
@@ -110,6 +109,8 @@ def score(
     warn_each(problems, kind="warning" if datasets else "error")
     scores = []
     for dataset in datasets:
+        if dataset.unlabelled:
+            complain(f"{dataset.name}: {dataset.unlabelled} images that {LABELS} does not name", kind="note")
         with progress(dataset.name, len(dataset.samples)) as done:
             trials = run_trials(solver, dataset.samples, done=done)
         wrong = _problems(dataset, trials, solver.recognizer.charset, fold_case)

@@ -47,7 +47,8 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
     console = Console(file=sys.stdout, highlight=False, width=None if terminal else WIDE)
     with console.capture() as capture:
         console.print(table)
-    click.echo("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    click.echo("\n".join(line for line in lines if line))
 
 
 @contextmanager

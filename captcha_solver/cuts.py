@@ -18,8 +18,8 @@ _OUTSIDE = 1e6
 class Seams:
     """Cuts from left to right, K of them, never crossing.
 
-    ``columns`` (K, h) int32: column of each cut in each working row (ink at this column and after lies right of
-    it); ``crossed`` (K,) float32: ink crossed, in working pixels.
+    ``columns`` (K, h) int32: column of each cut in each working row (ink at this column and after lies
+    right of it); ``crossed`` (K,) float32: ink crossed, in working pixels.
     """
 
     columns: NDArray[np.int32]
@@ -27,11 +27,12 @@ class Seams:
 
 
 def find_seams(ink: Ink, spacing: float, longest: float) -> Seams:
-    """Cuts of ``ink``, at least ``spacing`` text heights apart, and no further apart than ``longest`` within ink.
+    """Cuts of ``ink``, at least ``spacing`` text heights apart, and at most ``longest`` within ink.
 
-    First the clean ones: seams that step at most one column aside a row (seam carving, Avidan and Shamir 2007) and
-    cross next to no ink, so that they follow the slanted gap between two leaning letters. Then straight ones, at
-    the minima of the vertical projection: where glyphs overlap, a straight cut splits the difference best.
+    First the clean ones: seams that step at most one column aside a row (seam carving, Avidan and Shamir
+    2007) and cross next to no ink, so that they follow the slanted gap between two leaning letters. Then
+    straight ones, at the minima of the vertical projection: where glyphs overlap, a straight cut splits the
+    difference best.
     """
     down, up = _accumulate(ink.gray), _accumulate(ink.gray[::-1])[::-1]
     rows, columns = (np.flatnonzero(ink.mask.any(axis=axis)) for axis in (1, 0))
@@ -52,11 +53,12 @@ def find_seams(ink: Ink, spacing: float, longest: float) -> Seams:
     order = np.argsort([*clean, *straight])
     ends = np.full((2, len(ink.gray)), [[0], [ink.gray.shape[1]]], np.int32)
     paths = np.concatenate([ends[:1], paths[order], ends[1:]]).astype(np.int32)
-    return Seams(np.maximum.accumulate(paths, axis=0), np.concatenate([[0], crossed[order], [0]]).astype(np.float32))
+    crossed = np.concatenate([[0], crossed[order], [0]]).astype(np.float32)
+    return Seams(np.maximum.accumulate(paths, axis=0), crossed)
 
 
 def spread(taken: list[int], wanted: list[int], apart: int) -> list[int]:
-    """Those of ``wanted``, in their order, that keep ``apart`` columns from those before and from ``taken``."""
+    """Those of ``wanted``, in their order, ``apart`` columns or more from those before and ``taken``."""
     chosen: list[int] = []
     for column in wanted:
         if all(abs(column - other) >= apart for other in [*taken, *chosen]):
@@ -70,13 +72,14 @@ def _valleys(profile: NDArray[np.float32], deepest: float) -> list[int]:
     starts = np.concatenate([[0], change])
     lengths = np.diff(np.concatenate([starts, [profile.size]]))
     height = np.add.reduceat(profile, starts) / lengths
-    low = np.flatnonzero((height[1:-1] < height[:-2]) & (height[1:-1] < height[2:]) & (height[1:-1] <= deepest)) + 1
+    inner = height[1:-1]
+    low = np.flatnonzero((inner < height[:-2]) & (inner < height[2:]) & (inner <= deepest)) + 1
     low = low[np.argsort(height[low], kind="stable")]
     return [int(column) for column in starts[low] + lengths[low] // 2]
 
 
 def fill(projection: NDArray[np.float32], chosen: list[int], apart: int, longest: int) -> list[int]:
-    """More cuts, each at the lowest ``projection`` of a stretch that has more than ``longest`` columns of ink."""
+    """More cuts, each at the lowest ``projection`` of a stretch with over ``longest`` columns of ink."""
     inked = np.concatenate([[0], np.cumsum(projection > _EMPTY)])
     stretches = list(zip([0, *sorted(chosen)], [*sorted(chosen), projection.size], strict=True))
     extra: list[int] = []
@@ -115,8 +118,9 @@ def _trace(
         for number, start in enumerate(starts):
             at = start
             for y in order:
-                row = rows[y]
-                here, left, right = row[at], row[max(at - 1, 0)] + _SIDESTEP, row[min(at + 1, last)] + _SIDESTEP
+                here = rows[y][at]
+                left = rows[y][max(at - 1, 0)] + _SIDESTEP
+                right = rows[y][min(at + 1, last)] + _SIDESTEP
                 if left < here and left <= right:
                     at = max(at - 1, 0)
                 elif right < here:

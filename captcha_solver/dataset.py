@@ -132,8 +132,9 @@ def writable_folder(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        received = "a file" if folder.is_file() else error.strerror
         raise SetupError(
-            f"{folder}: expected a folder that can be written to, received {error.strerror}"
+            f"{folder}: expected a folder that can be written to, received: {received}"
         ) from error
     return folder
 

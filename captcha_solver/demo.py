@@ -47,8 +47,8 @@ def demo(count: int, seed: int, out: Path) -> int:
     solvers = {route: load_solver(route) for route in ROUTES}
     results = []
     with progress("drawing and solving", len(DESIGNS) * count * (1 + len(ROUTES))) as done:
-        for name in DESIGNS:
-            samples = drawn(name, count, seed)
+        for place, name in enumerate(DESIGNS):
+            samples = drawn(name, range(place * count, (place + 1) * count), seed)
             done(count)
             trials = {route: run_trials(solver, samples, done=done) for route, solver in solvers.items()}
             results.append(Result(name, samples, trials))
@@ -61,13 +61,13 @@ def demo(count: int, seed: int, out: Path) -> int:
     return DONE
 
 
-def drawn(name: str, count: int, seed: int) -> list[Sample]:
-    """``count`` samples of a built-in design; the same seed draws the same."""
+def drawn(name: str, indices: range, seed: int) -> list[Sample]:
+    """Samples of a built-in design, one an index; the same seed and index draw the same."""
     design = load_design(name)
-    drawings = [draw(design, None, seeded(seed, index)) for index in range(count)]
+    drawings = [draw(design, None, seeded(seed, index)) for index in indices]
     return [
         Sample(f"{name}-{index:03}", encode_png(drawing.image), drawing.text, name, seed)
-        for index, drawing in enumerate(drawings)
+        for index, drawing in zip(indices, drawings, strict=True)
     ]
 
 

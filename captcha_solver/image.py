@@ -58,7 +58,7 @@ def read_image(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Rgb:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about sizes and metadata; the checks here decide
         with _open(data, limits) as image:
-            return _pixels(image, len(data))
+            return _pixels(image, data)
 
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -124,16 +124,24 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _pixels(image: Image.Image, size_bytes: int) -> Rgb:
+def _pixels(image: Image.Image, data: bytes) -> Rgb:
     try:
+        if image.format == "PNG":
+            _check_whole(data)
         image.load()
         return _flatten(_to_rgba(_upright(image)))
     except Exception as error:  # as above: SyntaxError, struct.error, EOFError, MemoryError, zlib.error, ...
         reason = str(error) or type(error).__name__
         raise ImageError(
             f"expected a whole {image.format} image, "
-            f"received {size_bytes:,} bytes cut short or damaged ({reason})"
+            f"received {len(data):,} bytes cut short or damaged ({reason})"
         ) from error
+
+
+def _check_whole(data: bytes) -> None:
+    """Raise where a PNG has no end or a part without its check sum: decoding alone looks at neither."""
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        image.verify()
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Turn a colour image into a grey one whose ink is 1: distance from the fitted background colour, stretched."""
+"""Turn a colour image into a grey one whose ink is 1: the distance from the fitted background, stretched."""
 
 from dataclasses import dataclass
 
@@ -41,9 +41,9 @@ class GraySettings:
 def to_gray(rgb: Rgb, settings: GraySettings) -> Gray:
     """Grey image (H, W) float32 0-1 of ``rgb`` (H, W, 3) uint8: background 0, ink 1, whatever the colours.
 
-    Ink is what differs from the background *in colour*, so pale, hue-only and negative text all come out alike.
-    The level called 1 is the median of the ink: a few specks much darker than the text do not make it faint.
-    An image without ink is all 0.
+    Ink is what differs from the background *in colour*, so pale, hue-only and negative text all come out
+    alike. The level called 1 is the median of the ink: a few specks much darker than the text do not make
+    it faint. An image without ink is all 0.
     """
     pixels = rgb.astype(np.float32)
     distance = np.sqrt(np.square(pixels - fit_background(pixels, settings)).sum(axis=2) / 3.0)
@@ -53,7 +53,8 @@ def to_gray(rgb: Rgb, settings: GraySettings) -> Gray:
     if ink.size < 4:
         return np.zeros(rgb.shape[:2], np.float32)
     level = max(float(np.median(ink)), 1.5 * threshold)
-    return np.clip((distance - 0.5 * noise) / (level - 0.5 * noise), 0.0, 1.0).astype(np.float32)
+    stretched = (distance - 0.5 * noise) / (level - 0.5 * noise)
+    return np.asarray(np.clip(stretched, 0.0, 1.0), np.float32)
 
 
 def fit_background(pixels: NDArray[np.float32], settings: GraySettings) -> NDArray[np.float32]:
@@ -64,10 +65,10 @@ def fit_background(pixels: NDArray[np.float32], settings: GraySettings) -> NDArr
     """
     height, width = pixels.shape[:2]
     y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
-    rows, columns = np.arange(0, height, 1 + height // _FIT_ROWS), np.arange(0, width, 1 + width // _FIT_COLUMNS)
+    rows, columns = slice(None, None, 1 + height // _FIT_ROWS), slice(None, None, 1 + width // _FIT_COLUMNS)
     powers = [(p, q) for p, q in _POWERS if p + q <= settings.background_degree]
     basis = np.stack([np.outer(y[rows] ** q, x[columns] ** p).ravel() for p, q in powers], axis=1)
-    samples = pixels[np.ix_(rows, columns)].reshape(-1, 3).astype(np.float64)
+    samples = pixels[rows, columns].reshape(-1, 3).astype(np.float64)
     weights = np.ones(len(samples))
     for _ in range(_FIT_ROUNDS):
         coefficients = _solve(basis, samples, weights)
@@ -96,7 +97,7 @@ def _noise_levels(distance: NDArray[np.float32], part: float) -> float:
 
 
 def resize(image: NDArray[np.float32], width_px: int, height_px: int) -> NDArray[np.float32]:
-    """``image`` (H, W) resized to (height_px, width_px): averaged when shrinking, cubic when growing, 0-1 kept."""
+    """``image`` (H, W) 0-1 resized to (height_px, width_px): averaged to shrink, cubic to grow."""
     shrinking = width_px < image.shape[1]
     how = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
     resized = cv2.resize(image, (width_px, height_px), interpolation=how)

@@ -185,7 +185,7 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def reject(log_probs: NDArray[np.float32], below: float) -> NDArray[np.float32]:
-    """(N, C) with the rows whose likeliest glyph has a probability under ``below`` turned into "nothing here"."""
+    """(N, C) with the rows whose likeliest glyph is less probable than ``below`` made "nothing here"."""
     rejected = np.exp(log_probs[:, 1:].max(axis=1)) < below
     turned = log_probs.copy()
     turned[rejected, 0], turned[rejected, 1:] = 0.0, NEVER

@@ -1,4 +1,4 @@
-"""Turn a grey image into candidate glyphs on a graph of cuts, and their scores into the best reading of it."""
+"""Turn a grey image into candidate glyphs on a graph of cuts, and their scores into the best reading."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,9 @@ def candidates(gray: Gray, settings: SegmentSettings) -> Candidates:
     empty = np.zeros((0, settings.glyph_px, settings.glyph_px, 1), np.float32)
     lattice = find_lattice(gray, settings)
     if lattice is None:
-        return Candidates(Glyphs(empty, []), np.zeros((0, 2), np.int32), np.zeros(0, np.float32), settings.noise_prior)
+        return Candidates(
+            Glyphs(empty, []), np.zeros((0, 2), np.int32), np.zeros(0, np.float32), settings.noise_prior
+        )
     cut = [(crop(lattice, edge, settings), edge) for edge in lattice.edges.tolist()]
     found = [(piece[0], piece[1], edge) for piece, edge in cut if piece is not None]
     pixels = np.stack([p for p, _, _ in found])[..., None] if found else empty
@@ -55,11 +57,11 @@ def candidates(gray: Gray, settings: SegmentSettings) -> Candidates:
 def best_path(found: Candidates, log_probs: NDArray[np.float32]) -> Scores:
     """The best chain of candidates from the first cut to the last, given their ``log_probs`` (N, C).
 
-    Each unit of ink has one explanation: it is part of a glyph, or it is noise. A chain's score is the mean log
-    probability of the explanations over all ink, so chains of few and of many pieces compare fairly. A piece read
-    as a glyph counts the probability of its likeliest few classes (o, O and 0 are no doubt about *where* a glyph
-    is); a piece left out counts that of "nothing here" times the prior that ink is noise, without which the half
-    glyphs, truly "not a glyph" each, would always win over the glyph they make up.
+    Each unit of ink has one explanation: it is part of a glyph, or it is noise. A chain's score is the mean
+    log probability of the explanations over all ink, so chains of few and of many pieces compare fairly. A
+    piece read as a glyph counts the probability of its likeliest few classes (o, O and 0 are no doubt about
+    *where* a glyph is); a piece left out counts that of "nothing here" times the prior that ink is noise,
+    without which the half glyphs, truly "not a glyph" each, would always win over the glyph they make up.
 
     Rows of the result are the chosen pieces, left to right, "nothing here" weighed with the same prior.
     """

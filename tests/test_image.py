@@ -232,7 +232,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", list(BROKEN))
 def test_broken_bytes_say_what_was_expected_and_received(name: str) -> None:
     data, received = BROKEN[name]
-    with pytest.raises(ImageError, match="expected .* received") as caught:
+    with pytest.raises(ImageError, match=r"expected .* received") as caught:
         read_image(data)
     assert received in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -257,6 +257,25 @@ def test_a_cut_file_is_refused_or_read_in_full(form: str) -> None:
         else:
             np.testing.assert_array_equal(image, whole)
     assert refused >= 0.9 * len(range(0, len(data), 7))
+
+
+def test_a_png_with_a_changed_byte_is_never_misread() -> None:
+    data = encoded(quarters(), compress_level=0)
+    whole = read_image(data)
+    for place in range(8, len(data) - 4):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x21
+        try:
+            np.testing.assert_array_equal(read_image(bytes(damaged)), whole)
+        except ImageError:
+            continue
+
+
+def test_a_png_without_its_end_is_refused() -> None:
+    data = encoded(quarters())
+    for cut in (8, 12, 13, 20):
+        with pytest.raises(ImageError, match="expected a whole PNG image"):
+            read_image(data[:-cut])
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])

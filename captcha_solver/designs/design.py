@@ -1,11 +1,14 @@
 """What a design is: canvas, text, fonts, colours and an ordered list of distortions, as frozen data."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.knobs import Distortion, at_severity
+from captcha_solver.designs.scene import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,10 @@ class Range:
 
     def draw(self, rng: np.random.Generator) -> float:
         return self.low if self.low == self.high else float(rng.uniform(self.low, self.high))
+
+    def draw_many(self, rng: np.random.Generator, count: int) -> FloatArray:
+        """(count, 1) float32"""
+        return (self.low + (self.high - self.low) * rng.random((count, 1))).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +73,28 @@ class DistortionSpec:
     ranges: tuple[tuple[str, Range], ...] = ()
     options: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    @property
-    def fixed(self) -> bool:
-        """Whether every image gets exactly the same parameters."""
-        return not self.ranges and not self.options and self.severity.low == self.severity.high
-
     def resolve(self, rng: np.random.Generator) -> Distortion | None:
-        """The distortion for one image that has it; None at severity 0."""
+        """The distortion for one picture that has it; None at severity 0."""
         severity = self.severity.draw(rng)
         if severity <= 0:
             return None
-        base = self.base
+        if not self.ranges and not self.options:
+            return at_severity(self.base, severity)
+        changed: dict[str, Any] = {name: span.draw(rng) for name, span in self.ranges}
+        changed |= {name: words[int(rng.integers(len(words)))] for name, words in self.options}
+        return at_severity(dataclasses.replace(cast(Any, self.base), **changed), severity)
+
+    def resolve_many(self, rng: np.random.Generator, count: int) -> Distortion:
+        """The distortion for ``count`` pictures: knobs that vary become arrays (count, 1)."""
+        base: Any = self.base
         if self.ranges or self.options:
-            changed: dict[str, float | str] = {name: span.draw(rng) for name, span in self.ranges}
-            changed |= {name: words[int(rng.integers(len(words)))] for name, words in self.options}
-            base = type(base)(**({name: getattr(base, name) for name in base.__dataclass_fields__} | changed))  # type: ignore[attr-defined]
-        return at_severity(base, severity)
+            changed: dict[str, Any] = {name: span.draw_many(rng, count) for name, span in self.ranges}
+            changed |= {name: np.array(words)[rng.integers(len(words), size=(count, 1))] for name, words in self.options}
+            base = dataclasses.replace(base, **changed)
+        fixed = self.severity.low == self.severity.high
+        severity = self.severity.low if fixed else self.severity.draw_many(rng, count)
+        resolved: Distortion = at_severity(base, severity)
+        return resolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from captcha_solver.designs.fonts import glyph_mask
-from captcha_solver.designs.knobs import Phase, choice, setting, strength
-from captcha_solver.designs.scene import Scene, blend
+from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
+from captcha_solver.designs.scene import Scene, blend, near
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class Background(SceneDistortion):
     """Base of the distortions that paint the canvas before the text is laid on it."""
 
     @property
@@ -19,7 +20,7 @@ class Background:
         return Phase.BACKGROUND
 
 
-def add_levels(scene: Scene, levels: np.ndarray) -> None:
+def add_levels(scene: Scene, levels: NDArray[np.floating]) -> None:
     """Add signed grey levels, (H, W) or (H, W, 3), to the canvas, clipped to 0-255."""
     if levels.ndim == 2:
         levels = levels[:, :, None]
@@ -108,7 +109,7 @@ class Ghosts(Background):
         rng = scene.rng
         mask = np.zeros((scene.height_px, scene.width_px), np.uint8)
         for _ in range(round(self.ghost_count)):
-            face = scene.shapes.faces[int(rng.integers(len(scene.shapes.faces)))]
+            face = scene.faces[int(rng.integers(len(scene.faces)))]
             char = scene.text[int(rng.integers(len(scene.text)))] if rng.random() < 0.2 else str(rng.integers(10))
             size = max(8, int(scene.height_px * self.size_fraction * rng.uniform(0.5, 1.3)) // 8 * 8)
             ghost = glyph_mask(face, char, size).pixels
@@ -117,8 +118,7 @@ class Ghosts(Background):
             layer = cv2.warpAffine(ghost, turn, (scene.width_px, scene.height_px))
             cv2.max(mask, layer, dst=mask)
         sign = rng.choice([-1.0, 1.0], 3) if rng.random() < 0.5 else np.full(3, rng.choice([-1.0, 1.0]))
-        colour = np.clip(scene.background + sign * self.contrast_levels, 0, 255)
-        scene.image = blend(scene.image, tuple(int(c) for c in colour), mask)  # type: ignore[arg-type]
+        scene.image = blend(scene.image, near(scene.background, sign * self.contrast_levels), mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,9 @@ class Frame(Background):
 
     def apply(self, scene: Scene) -> None:
         sign = 1.0 if sum(scene.background) < 384 else -1.0
-        colour = tuple(int(c) for c in np.clip(scene.background + np.full(3, sign * self.contrast_levels), 0, 255))
+        colour = near(scene.background, np.full(3, sign * self.contrast_levels))
         edge = round(self.width_px)
-        scene.image[:edge] = scene.image[-edge:] = colour
+        image = scene.image
+        image[:edge] = image[-edge:] = colour
         if self.sides == "all":
-            scene.image[:, :edge] = scene.image[:, -edge:] = colour
+            image[:, :edge] = image[:, -edge:] = colour

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from captcha_solver.designs.knobs import Phase, choice, setting, strength
+from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 from captcha_solver.designs.scene import Scene
 
 
+SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
+
+
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(SceneDistortion):
     """Base of the distortions that act on the finished picture."""
 
     @property
@@ -96,7 +99,7 @@ class Blur(Whole):
 
     def apply(self, scene: Scene) -> None:
         if self.sigma_px > 0.05:
-            scene.image = cv2.GaussianBlur(scene.image, (0, 0), self.sigma_px)
+            scene.filter(lambda p: np.asarray(cv2.GaussianBlur(p, (0, 0), self.sigma_px)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,8 @@ class Smooth(Whole):
     passes_count: float = strength(1, 0, 5)
 
     def apply(self, scene: Scene) -> None:
-        kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
         for _ in range(round(self.passes_count)):
-            scene.image = cv2.filter2D(scene.image, -1, kernel)
+            scene.filter(lambda p: np.asarray(cv2.filter2D(p, -1, SMOOTHING)))
 
 
 @dataclass(frozen=True, slots=True)

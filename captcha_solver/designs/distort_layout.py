@@ -4,191 +4,184 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from captcha_solver.designs.knobs import Phase, choice, setting, strength
-from captcha_solver.designs.scene import Scene
+from numpy.typing import NDArray
+
+from captcha_solver.designs.knobs import PageDistortion, choice, setting, strength
+from captcha_solver.designs.page import Page
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Base of the distortions that act before anything is drawn."""
-
-    @property
-    def phase(self) -> Phase:
-        return Phase.LAYOUT
-
-
-@dataclass(frozen=True, slots=True)
-class Rotate(Layout):
+class Rotate(PageDistortion):
     """Turn each glyph about its centre by up to ``max_deg`` either way."""
 
     max_deg: float = strength(20, 0, 180)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.rotation_deg += scene.rng.uniform(-self.max_deg, self.max_deg, len(scene.text))
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.rotation_deg += on * page.uniform(-self.max_deg, self.max_deg)
 
 
 @dataclass(frozen=True, slots=True)
-class RotateText(Layout):
+class RotateText(PageDistortion):
     """Turn all glyphs by one common angle, each about its own centre."""
 
     max_deg: float = strength(12, 0, 90)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.rotation_deg += scene.rng.uniform(-self.max_deg, self.max_deg)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.rotation_deg += on * page.uniform_each(-self.max_deg, self.max_deg)
 
 
 @dataclass(frozen=True, slots=True)
-class Skew(Layout):
+class Skew(PageDistortion):
     """Slant each glyph; ``shared_fraction`` of the angle is common to the whole text."""
 
     max_deg: float = strength(15, 0, 60)
     shared_fraction: float = setting(0, 0, 1)
 
-    def apply(self, scene: Scene) -> None:
-        common = scene.rng.uniform(-1, 1)
-        own = scene.rng.uniform(-1, 1, len(scene.text))
-        scene.shapes.skew_deg += self.max_deg * (self.shared_fraction * common + (1 - self.shared_fraction) * own)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        common, own = page.uniform_each(-1, 1), page.uniform(-1, 1)
+        lean = self.shared_fraction * common + (1 - self.shared_fraction) * own
+        page.skew_deg += on * self.max_deg * lean
 
 
 @dataclass(frozen=True, slots=True)
-class SizeJitter(Layout):
+class SizeJitter(PageDistortion):
     """Make glyphs of different sizes, each up to ``max_fraction`` larger or smaller."""
 
     max_fraction: float = strength(0.2, 0, 0.7)
 
-    def apply(self, scene: Scene) -> None:
-        spread = scene.rng.uniform(-self.max_fraction, self.max_fraction, len(scene.text))
-        scene.shapes.size_px *= (1 + spread).astype(np.float32)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.size_px *= 1 + on * page.uniform(-self.max_fraction, self.max_fraction)
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch(Layout):
+class Stretch(PageDistortion):
     """Widen or narrow the glyphs, all by one factor or each by its own."""
 
     max_fraction: float = strength(0.25, 0, 0.7)
     each: str = choice("together", "apart")
 
-    def apply(self, scene: Scene) -> None:
-        size = len(scene.text) if self.each == "apart" else 1
-        spread = scene.rng.uniform(-self.max_fraction, self.max_fraction, size)
-        scene.shapes.stretch *= (1 + spread).astype(np.float32)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        apart = np.asarray(self.each) == "apart"
+        spread = np.where(apart, page.uniform(-1, 1), page.uniform_each(-1, 1))
+        page.stretch *= (1 + on * spread * self.max_fraction).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Bounce(Layout):
+class Bounce(PageDistortion):
     """Move each glyph off the baseline by up to ``max_fraction`` of the canvas height."""
 
     max_fraction: float = strength(0.1, 0, 0.5)
 
-    def apply(self, scene: Scene) -> None:
-        limit_px = self.max_fraction * scene.height_px
-        scene.shapes.shift_px[:, 1] += scene.rng.uniform(-limit_px, limit_px, len(scene.text))
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.shift_px[:, :, 1] += on * page.uniform(-1, 1) * (self.max_fraction * page.height_px)
 
 
 @dataclass(frozen=True, slots=True)
-class Spread(Layout):
+class Spread(PageDistortion):
     """Put extra space between glyphs, up to ``max_fraction`` of the font size."""
 
     max_fraction: float = strength(0.3, 0, 1.5)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.gap_fraction += scene.rng.uniform(0, self.max_fraction, len(scene.text))
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.gap_fraction += on * page.uniform(0, self.max_fraction)
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap(Layout):
+class Overlap(PageDistortion):
     """Negative kerning: pull each glyph over the one before by up to ``max_fraction`` of the font size."""
 
     max_fraction: float = strength(0.12, 0, 0.6)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.gap_fraction -= scene.rng.uniform(0.3, 1, len(scene.text)) * self.max_fraction
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.gap_fraction -= on * page.uniform(0.3, 1) * np.float32(self.max_fraction)
 
 
 @dataclass(frozen=True, slots=True)
-class Collapse(Layout):
+class Collapse(PageDistortion):
     """Push glyphs together until their ink touches (crowding), each pair with ``share_probability``."""
 
     share_probability: float = strength(0.6, 0, 1)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.touch_fraction = self.share_probability
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.touch_fraction[:] = np.maximum(page.touch_fraction, on * np.float32(self.share_probability))
 
 
 @dataclass(frozen=True, slots=True)
-class CornerWarp(Layout):
+class CornerWarp(PageDistortion):
     """Pull the four corners of each glyph about (a perspective of its own), in font sizes."""
 
     max_fraction: float = strength(0.12, 0, 0.5)
 
-    def apply(self, scene: Scene) -> None:
-        offsets = scene.rng.uniform(-self.max_fraction, self.max_fraction, (len(scene.text), 4, 2))
-        scene.shapes.corners_fraction += offsets.astype(np.float32)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        reach = np.reshape(np.float32(on * self.max_fraction), (-1, 1, 1, 1))
+        offsets = page.rng.random((*page.shape, 4, 2), np.float32)
+        page.corners_fraction += (2 * offsets - 1) * reach
 
 
 @dataclass(frozen=True, slots=True)
-class Bend(Layout):
+class Bend(PageDistortion):
     """Bend each glyph along a sine of its own (amplitude in font sizes)."""
 
     max_fraction: float = strength(0.05, 0, 0.2)
 
-    def apply(self, scene: Scene) -> None:
-        scene.shapes.bend_fraction += scene.rng.uniform(0.3, 1, len(scene.text)) * self.max_fraction
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.bend_fraction += on * page.uniform(0.3, 1) * np.float32(self.max_fraction)
 
 
 @dataclass(frozen=True, slots=True)
-class Weight(Layout):
+class Weight(PageDistortion):
     """Thicken or thin the strokes by up to ``max_px`` in all."""
 
     max_px: float = strength(1.0, 0, 6)
     direction: str = choice("either", "thicker", "thinner")
 
-    def apply(self, scene: Scene) -> None:
-        low = 0.0 if self.direction == "thicker" else -self.max_px
-        high = 0.0 if self.direction == "thinner" else self.max_px
-        scene.shapes.weight_px += scene.rng.uniform(low, high)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        direction = np.asarray(self.direction)
+        low = np.where(direction == "thicker", 0, -1) * self.max_px
+        high = np.where(direction == "thinner", 0, 1) * self.max_px
+        page.weight_px += on * page.uniform_each(low, high)
 
 
 @dataclass(frozen=True, slots=True)
-class Hollow(Layout):
+class Hollow(PageDistortion):
     """Draw glyphs as outlines of ``width_px``; each glyph with ``each_probability``."""
 
     width_px: float = setting(1.5, 0.5, 6)
     each_probability: float = strength(1.0, 0, 1)
 
-    def apply(self, scene: Scene) -> None:
-        chosen = scene.rng.random(len(scene.text)) < self.each_probability
-        scene.shapes.hollow_px[chosen] = self.width_px
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        chosen = on & (page.uniform(0, 1) < self.each_probability)
+        page.hollow_px[:] = np.where(chosen, self.width_px, page.hollow_px)
 
 
 @dataclass(frozen=True, slots=True)
-class GlyphColours(Layout):
+class GlyphColours(PageDistortion):
     """Give each glyph a colour of its own, up to ``max_levels`` from the text's in each channel."""
 
     max_levels: float = strength(90, 0, 255)
 
-    def apply(self, scene: Scene) -> None:
-        rng, n = scene.rng, len(scene.text)
-        base = np.asarray(scene.ink, np.float32)
-        colours = base + rng.uniform(-self.max_levels, self.max_levels, (n, 3))
-        away = np.abs(colours - scene.background).max(axis=1, keepdims=True)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        base = page.ink[:, None]
+        spread = page.rng.uniform(-1, 1, (*page.shape, 3)) * np.reshape(self.max_levels, (-1, 1, 1))
+        colours = np.clip(base + spread, 0, 255)
+        away = np.abs(colours - page.background[:, None]).max(axis=2, keepdims=True)
         colours = np.where(away < 50, base, colours)  # never the colour of the canvas
-        scene.shapes.colours = np.clip(colours, 0, 255).astype(np.float32)
+        page.colours[:] = np.where(on[:, :, None], colours, page.colours)
+        page.coloured |= on[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
-class TwoLayers(Layout):
+class TwoLayers(PageDistortion):
     """Set the text in two rows, the upper read first, the rows ``overlap_fraction`` of a row into each other."""
 
     overlap_fraction: float = strength(0.08, 0, 0.5)
 
-    def apply(self, scene: Scene) -> None:
-        if len(scene.text) < 2:
-            return
-        shapes = scene.shapes
-        shapes.rows = 2
-        row_px = scene.height_px * 0.5 * (1 + self.overlap_fraction)
-        shapes.size_px = np.minimum(shapes.size_px, row_px).astype(np.float32)
-        offset_px = scene.height_px / 2 - row_px / 2
-        upper = np.arange(len(scene.text)) < (len(scene.text) + 1) // 2
-        shapes.shift_px[:, 1] += np.where(upper, -offset_px, offset_px).astype(np.float32)
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        lengths = page.valid.sum(axis=1, keepdims=True)
+        split = on & (lengths > 1)
+        row_px = page.height_px * 0.5 * (1 + np.float32(self.overlap_fraction))
+        offset_px = page.height_px / 2 - row_px / 2
+        upper = np.arange(page.shape[1]) < (lengths + 1) // 2
+        page.rows[:] = np.where(split, 2, page.rows)
+        page.size_px[:] = np.where(split, np.minimum(page.size_px, row_px), page.size_px)
+        page.shift_px[:, :, 1] += split * np.where(upper, -offset_px, offset_px)

@@ -1,19 +1,21 @@
 """Distortions drawn over the text: strike lines, arcs, curves, dots, blocks, strokes that invert."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.knobs import Phase, choice, setting, strength
-from captcha_solver.designs.scene import Mask, Scene, blend, solid
+from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
+from captcha_solver.designs.scene import Colour, Mask, Scene, blend, solid
 
+ALONG = np.linspace(0, 1, 28)  # where a curve is sampled, from its start to its end
 SHIFT = 3  # sub-pixel bits of OpenCV's line drawing
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(SceneDistortion):
     """Base of what is drawn over, or under, the text. Colour: the text's, any, or the canvas's own."""
 
     layer: str = choice("over", "under")
@@ -23,14 +25,13 @@ class Marks:
     def phase(self) -> Phase:
         return Phase.MARKS if self.layer == "over" else Phase.BACKGROUND
 
-    def pick(self, scene: Scene) -> tuple[int, int, int]:
+    def pick(self, scene: Scene) -> Colour:
         rng, kind = scene.rng, self.colour
         if kind == "mixed":
             kind = ("text", "random", "random", "canvas")[int(rng.integers(4))]
         if kind == "text":
-            if scene.shapes.colours is not None and rng.random() < 0.8:
-                chosen = scene.shapes.colours[int(rng.integers(len(scene.text)))]
-                return int(chosen[0]), int(chosen[1]), int(chosen[2])
+            if scene.glyph_colours is not None and rng.random() < 0.8:
+                return scene.glyph_colours[int(rng.integers(len(scene.text)))]
             return scene.ink
         if kind == "canvas":
             return scene.background
@@ -43,7 +44,7 @@ def fixed(points: NDArray[np.floating]) -> NDArray[np.int32]:
     return np.round(points * (1 << SHIFT)).astype(np.int32)
 
 
-def curve(image: NDArray[np.uint8], points: NDArray[np.floating], colour: tuple[int, ...], width_px: float) -> None:
+def curve(image: NDArray[np.uint8], colour: tuple[int, ...], points: NDArray[np.floating], width_px: float) -> None:
     """An antialiased polyline through ``points`` (n, 2) px."""
     cv2.polylines(image, [fixed(points)], False, colour, max(1, round(width_px)), cv2.LINE_AA, SHIFT)
 
@@ -61,7 +62,7 @@ class Lines(Marks):
             full = rng.random() < 0.6
             x1, x2 = (rng.uniform(0, 0.3), rng.uniform(0.7, 1)) if full else rng.uniform(0, 1, 2)
             ends = np.array([[x1 * width, rng.uniform(0, height)], [x2 * width, rng.uniform(0, height)]])
-            curve(scene.image, ends, self.pick(scene), self.width_px * rng.uniform(0.7, 1.3))
+            curve(*scene.brush(self.pick(scene)), ends, self.width_px * rng.uniform(0.7, 1.3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,10 @@ class Arcs(Marks):
             x1, x2, y1, y2 = rng.uniform(0, 1, 4) * (0.25 * width, 0.25 * width, height, height)
             left, right = x1, width - x2
             rise = rng.uniform(-0.6, 0.6) * height
-            t = np.linspace(0, 1, 20)
-            points = np.stack([left + (right - left) * t, y1 + (y2 - y1) * t + 4 * rise * t * (1 - t)], axis=1)
-            curve(scene.image, points, self.pick(scene), self.width_px or scene.stroke_px)
+            points = np.empty((len(ALONG), 2))
+            points[:, 0] = left + (right - left) * ALONG
+            points[:, 1] = y1 + (y2 - y1) * ALONG + 4 * rise * ALONG * (1 - ALONG)
+            curve(*scene.brush(self.pick(scene)), points, self.width_px or scene.stroke_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +95,11 @@ class Curves(Marks):
         rng, width, height = scene.rng, scene.width_px, scene.height_px
         for _ in range(round(self.curve_count)):
             start, end = rng.uniform(-0.05, 0.3), rng.uniform(0.7, 1.05)
-            t = np.linspace(0, 1, 32)
+            t = ALONG
             level = height * (rng.uniform(0.2, 0.8) + (t - 0.5) * rng.uniform(-0.5, 0.5))
             swing = height * rng.uniform(0.05, 0.35) * np.sin(6.28 * (rng.uniform(0.4, 2.5) * t + rng.random()))
             points = np.stack([(start + (end - start) * t) * width, level + swing], axis=1)
-            curve(scene.image, points, self.pick(scene), self.width_px or scene.stroke_px)
+            curve(*scene.brush(self.pick(scene)), points, self.width_px or scene.stroke_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,10 @@ class DottedCurves(Marks):
             t = np.arange(0, width, max(2.0, self.pitch_px)) / width
             swing = 0.3 * np.sin(6.28 * (rng.uniform(0.4, 2) * t + rng.random()))
             y = height * (rng.uniform(0.3, 0.7) + rng.uniform(0.2, 1) * swing) + rng.uniform(-1.5, 1.5, len(t))
-            colour = self.pick(scene)
+            target, colour = scene.brush(self.pick(scene))
             for point in fixed(np.stack([t * width, y], axis=1)):
                 radius = round(self.radius_px * rng.uniform(0.6, 1.3) * (1 << SHIFT))
-                cv2.circle(scene.image, point.tolist(), radius, colour, -1, cv2.LINE_AA, SHIFT)
+                cv2.circle(target, point.tolist(), radius, colour, -1, cv2.LINE_AA, SHIFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,16 @@ class Dots(Marks):
         n = round(self.dot_count)
         centres = fixed(rng.uniform(0, 1, (n, 2)) * (scene.width_px, scene.height_px)).tolist()
         radii = np.round(self.radius_px * rng.uniform(0.5, 1.0, n) * (1 << SHIFT)).astype(int).tolist()
-        colour = self.pick(scene)
+        target, colour = scene.brush(self.pick(scene))
         for centre, radius in zip(centres, radii, strict=True):
             if self.colour in ("random", "mixed"):
-                colour = self.pick(scene)
-            cv2.circle(scene.image, centre, radius, colour, -1, cv2.LINE_AA, SHIFT)
+                target, colour = scene.brush(self.pick(scene))
+            cv2.circle(target, centre, radius, colour, -1, cv2.LINE_AA, SHIFT)
+
+
+@cache
+def _stamp(size: int) -> Mask:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size)), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +159,13 @@ class Specks(Marks):
         spots = rng.random((2, n))
         seeds = np.zeros((scene.height_px, scene.width_px), np.uint8)
         seeds[(spots[1] * scene.height_px).astype(np.int32), (spots[0] * scene.width_px).astype(np.int32)] = 255
-        mask = cv2.dilate(seeds, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size))) if size > 1 else seeds
-        cv2.copyTo(solid(mask.shape, self.pick(scene)), mask, scene.image)
+        mask = cv2.dilate(seeds, _stamp(size)) if size > 1 else seeds
+        picked = self.pick(scene)
+        target, _ = scene.brush(picked)
+        if target.ndim == 2:
+            cv2.max(target, mask, dst=target)
+        else:
+            cv2.copyTo(solid((scene.height_px, scene.width_px), picked), mask, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +183,8 @@ class Occlude(Marks):
             half = self.size_px * rng.uniform(0.3, 0.7, 2)
             corners = np.array([[x - half[0], y - half[1]], [x + half[0], y + half[1]]])
             first, second = np.round(corners).astype(int).tolist()
-            cv2.rectangle(scene.image, first, second, self.pick(scene), -1)
+            target, colour = scene.brush(self.pick(scene))
+            cv2.rectangle(target, first, second, colour, -1)
 
 
 def _invert(scene: Scene, mask: Mask) -> None:
@@ -189,9 +202,9 @@ class InvertLines(Marks):
         rng, width, height = scene.rng, scene.width_px, scene.height_px
         mask = np.zeros((height, width), np.uint8)
         for _ in range(round(self.line_count)):
-            t = np.linspace(0, 1, 16)
+            t = ALONG
             y = height * (rng.random() + (rng.random() - 0.5) * t + 0.1 * np.sin(6.28 * (t + rng.random())))
-            curve(mask, np.stack([t * width, y], axis=1), (255,), self.width_px)
+            curve(mask, (255,), np.stack([t * width, y], axis=1), self.width_px)
         _invert(scene, mask)
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from captcha_solver.designs.knobs import Phase, setting, strength
-from captcha_solver.designs.scene import Mask, Scene, blend
+from captcha_solver.designs.knobs import Phase, SceneDistortion, setting, strength
+from captcha_solver.designs.scene import Mask, Scene, blend, near
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(SceneDistortion):
     """Base of the distortions that act on the drawn glyphs before they meet the canvas."""
 
     @property
@@ -83,8 +83,7 @@ class Shadow(Text):
         move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
         shifted = cv2.warpAffine(scene.mask, move, (scene.width_px, scene.height_px))
         sign = rng.choice([-1.0, 1.0], 3) if rng.random() < 0.3 else np.full(3, rng.choice([-1.0, 1.0]))
-        colour = np.clip(scene.background + sign * self.contrast_levels, 0, 255)
-        scene.image = blend(scene.image, tuple(int(c) for c in colour), shifted)  # type: ignore[arg-type]
+        scene.image = blend(scene.image, near(scene.background, sign * self.contrast_levels), shifted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,6 @@ class Hair(Text):
         seeds = np.where(rng.random(edge.shape) < self.share_fraction * 0.5, edge, 0).astype(np.uint8)
         angle = rng.uniform(-0.6, 0.6) + (np.pi / 2 if rng.random() < 0.4 else 0)
         scene.mask = cv2.max(scene.mask, cv2.dilate(seeds, _streak(reach, angle)))
-        scene.text_moved = True
 
 
 def _streak(length_px: int, angle: float) -> Mask:

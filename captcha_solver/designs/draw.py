@@ -1,19 +1,22 @@
-"""A design and a random generator to a picture with its text: deterministic for a seed."""
+"""Designs to pictures with their texts, in batches: deterministic for a seed."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.design import Design, Palette
-from captcha_solver.designs.knobs import Distortion, Phase
+from captcha_solver.designs.design import Design
+from captcha_solver.designs.knobs import PageDistortion, Phase, SceneDistortion
 from captcha_solver.designs.layout import place
-from captcha_solver.designs.scene import Scene, blend, plain_shapes, solid
-from captcha_solver.designs.text_layer import draw_text
+from captcha_solver.designs.page import Page, plain_page
+from captcha_solver.designs.scene import FloatArray, Scene
+from captcha_solver.designs.text_layer import draw_texts
 from captcha_solver.errors import DesignError
 from captcha_solver.types import Rgb
 
-PALETTE_TRIES = 12
+CHUNK = 64  # pictures that share one generator in a run
+PALETTE_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,68 +31,71 @@ class Drawing:
     owners: NDArray[np.uint8] | None
 
 
-def draw(
-    design: Design, text: str | None, rng: np.random.Generator, *, owners: bool = False, max_length: int | None = None
-) -> Drawing:
-    """Draw ``text`` (or a random one, None) in ``design``. The same generator state gives the same pixels.
+def draw(design: Design, text: str | None, rng: np.random.Generator, *, owners: bool = False) -> Drawing:
+    """Draw ``text`` (or a random one, None) in ``design``: a batch of one (see ``draw_batch``)."""
+    return draw_batch(design, [text], rng, owners=owners)[0]
 
-    Raises ``DesignError`` for a design that is a command, or a text the design's fonts cannot draw.
+
+def draw_batch(
+    design: Design, texts: Sequence[str | None], rng: np.random.Generator, *, owners: bool = False
+) -> list[Drawing]:
+    """Draw each of ``texts`` (None: a random one). The same generator state gives the same pixels.
+
+    The layout of all glyphs is one pass over arrays. Raises ``DesignError`` for a design that is a command, or a
+    text that the design's fonts cannot draw.
     """
     if design.command is not None:
         raise DesignError(f"design {design.name!r} is a command; draw a folder of it with `captcha-solver draw`")
-    written = random_text(design, rng, max_length) if text is None else _drawable(design, text)
-    scene = _scene(design, written, rng)
-    if owners:
-        scene.owners = np.zeros((scene.height_px, scene.width_px), np.uint8)
-    phases = _by_phase(design, rng)
-    for distortion in phases[Phase.LAYOUT]:
-        distortion.apply(scene)
-    placed = place(scene, design.lettering.fit_fraction)
-    draw_text(scene, placed)
-    scene.image = solid((scene.height_px, scene.width_px), scene.background)
-    for distortion in (*phases[Phase.BACKGROUND], *phases[Phase.TEXT]):
-        distortion.apply(scene)
-    _lay_text(scene)
-    for distortion in (*phases[Phase.MARKS], *phases[Phase.IMAGE]):
-        distortion.apply(scene)
-    return Drawing(scene.image, written, scene.owners)
+    if not texts:
+        return []
+    written = [random_text(design, rng) if text is None else _drawable(design, text) for text in texts]
+    page = _page(design, written, rng)
+    for spec in design.distortions:
+        if isinstance(spec.base, PageDistortion):
+            on = rng.random((len(written), 1)) < spec.probability
+            distortion = spec.resolve_many(rng, len(written))
+            if on.any() and isinstance(distortion, PageDistortion):
+                distortion.apply(page, on)
+    scenes = draw_texts(page, place(page, design.lettering.fit_fraction), owners=owners)
+    return [_finished(design, scene) for scene in scenes]
 
 
-def seeded(seed: int, index: int) -> np.random.Generator:
-    """The generator of image ``index`` of a run: independent of how many are drawn, and in what order."""
-    return np.random.default_rng([seed, index])
+def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
+    """Pictures ``start``, ``start`` + 1, ... of the endless run that belongs to ``seed``.
+
+    Picture i is the same whatever ``start``, and however many are taken.
+    """
+    chunk, skip = divmod(start, CHUNK)
+    while True:
+        drawings = draw_batch(design, [None] * CHUNK, np.random.default_rng([seed, chunk]))
+        yield from drawings[skip:]
+        chunk, skip = chunk + 1, 0
 
 
-def random_text(design: Design, rng: np.random.Generator, max_length: int | None = None) -> str:
+def random_text(design: Design, rng: np.random.Generator) -> str:
     """A text as the design asks for it."""
     lettering = design.lettering
     charset = lettering.charsets[int(rng.integers(len(lettering.charsets))) if len(lettering.charsets) > 1 else 0]
-    high = min(lettering.max_length, max_length or lettering.max_length)
-    length = int(rng.integers(min(lettering.min_length, high), high + 1))
-    return "".join(charset[i] for i in rng.integers(0, len(charset), length))
+    length = int(rng.integers(lettering.min_length, lettering.max_length + 1))
+    return "".join(charset[i] for i in rng.integers(0, len(charset), length).tolist())
 
 
 def _drawable(design: Design, text: str) -> str:
     known = set("".join(design.lettering.charsets))
-    missing = sorted(set(text) - known)
-    if missing or not text:
+    if set(text) - known or not text:
         raise DesignError(f"design {design.name!r} draws {''.join(sorted(known))!r}, received {text!r}")
     return text
 
 
-def _scene(design: Design, text: str, rng: np.random.Generator) -> Scene:
-    width_px, height_px = round(design.canvas.width_px.draw(rng)), round(design.canvas.height_px.draw(rng))
-    background, ink = _colours(design.palettes, rng)
-    size_px = design.lettering.size_fraction.draw(rng) * height_px
-    return Scene(
-        rng=rng,
-        width_px=width_px,
-        height_px=height_px,
-        text=text,
-        background=background,
-        ink=ink,
-        shapes=plain_shapes(_faces(design, len(text), rng), size_px),
-    )
+def _page(design: Design, texts: list[str], rng: np.random.Generator) -> Page:
+    n = len(texts)
+    width, height = design.canvas.width_px.draw_many(rng, n), design.canvas.height_px.draw_many(rng, n)
+    size_px = design.lettering.size_fraction.draw_many(rng, n) * height
+    faces = [_faces(design, len(text), rng) for text in texts]
+    page = plain_page(rng, texts, faces, size_px[:, 0], np.round(np.concatenate([width, height], axis=1)))
+    page.background, page.ink = _colours(design, n, rng)
+    page.colours[:] = page.ink[:, None]
+    return page
 
 
 def _faces(design: Design, n: int, rng: np.random.Generator) -> list[str]:
@@ -97,50 +103,44 @@ def _faces(design: Design, n: int, rng: np.random.Generator) -> list[str]:
     if len(faces) == 1:
         return [faces[0]] * n
     if design.fonts.mixed_probability and rng.random() < design.fonts.mixed_probability:
-        return [faces[i] for i in rng.integers(0, len(faces), n)]
+        return [faces[i] for i in rng.integers(0, len(faces), n).tolist()]
     return [faces[int(rng.integers(len(faces)))]] * n
 
 
-def _colours(
-    palettes: tuple[Palette, ...], rng: np.random.Generator
-) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    palette = palettes[0]
-    if len(palettes) > 1:
-        weights = np.array([p.weight for p in palettes])
-        palette = palettes[int(np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random()))]
-    low_b, high_b = palette.background_levels.low, palette.background_levels.high
-    low_i, high_i = palette.ink_levels.low, palette.ink_levels.high
-    low, span = np.array([[low_b], [low_i]]), np.array([[high_b - low_b], [high_i - low_i]])
-    best, best_gap = None, -1.0
-    grey = palette.grey_probability > 0 and rng.random() < palette.grey_probability
-    for _ in range(PALETTE_TRIES):
-        pair = low + span * (rng.random((2, 1)).repeat(3, 1) if grey else rng.random((2, 3)))
-        gap = float(np.abs(pair[0] - pair[1]).max())
-        if gap > best_gap:
-            best, best_gap = pair, gap
-        if gap >= palette.min_contrast_levels:
-            break
-    assert best is not None  # at least one try
-    canvas, ink = best.astype(int).tolist()
-    return (canvas[0], canvas[1], canvas[2]), (ink[0], ink[1], ink[2])
+def _colours(design: Design, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Canvas and ink colours, (N, 3) each: the first of a few draws with enough contrast, else the best of them."""
+    weights = np.cumsum([p.weight for p in design.palettes])
+    chosen = np.searchsorted(weights, rng.random(n) * weights[-1], side="right")
+    rows = [(p.background_levels, p.ink_levels) for p in design.palettes]
+    low = np.array([[pair[0].low, pair[1].low] for pair in rows])[chosen]
+    high = np.array([[pair[0].high, pair[1].high] for pair in rows])[chosen]
+    grey = rng.random(n) < np.array([p.grey_probability for p in design.palettes])[chosen]
+    tries = rng.random((PALETTE_TRIES, n, 2, 3))
+    tries = np.where(grey[:, None, None], tries[..., :1], tries)
+    pairs = low[:, :, None] + (high - low)[:, :, None] * tries
+    gaps = np.abs(pairs[:, :, 0] - pairs[:, :, 1]).max(axis=2)
+    enough = gaps >= np.array([p.min_contrast_levels for p in design.palettes])[chosen]
+    best = np.where(enough.any(axis=0), enough.argmax(axis=0), gaps.argmax(axis=0))
+    kept = pairs[best, np.arange(n)].astype(np.float32)
+    return kept[:, 0], kept[:, 1]
 
 
-def _by_phase(design: Design, rng: np.random.Generator) -> dict[Phase, list[Distortion]]:
-    phases: dict[Phase, list[Distortion]] = {phase: [] for phase in Phase}
-    chances = rng.random(len(design.distortions))
-    for spec, chance in zip(design.distortions, chances.tolist(), strict=True):
-        distortion = spec.resolve(rng) if chance < spec.probability else None
-        if distortion is not None:
-            phases[distortion.phase].append(distortion)
-    return phases
+def _finished(design: Design, scene: Scene) -> Drawing:
+    phases: dict[Phase, list[SceneDistortion]] = {phase: [] for phase in Phase}
+    chances = scene.rng.random(len(design.distortions)).tolist()
+    for spec, chance in zip(design.distortions, chances, strict=True):
+        if chance < spec.probability and isinstance(spec.base, SceneDistortion):
+            distortion = spec.resolve(scene.rng)
+            if isinstance(distortion, SceneDistortion):
+                phases[distortion.phase].append(distortion)
+    for distortion in (*phases[Phase.BACKGROUND], *phases[Phase.TEXT]):
+        distortion.apply(scene)
+    scene.lay_text()
+    for distortion in (*phases[Phase.MARKS], *phases[Phase.IMAGE]):
+        distortion.apply(scene)
+    return Drawing(scene.image, scene.text, scene.owners)
 
 
-def _lay_text(scene: Scene) -> None:
-    left, top, right, bottom = (0, 0, scene.width_px, scene.height_px)
-    if not scene.text_moved:  # then the ink lies within its box
-        left, top, right, bottom = scene.text_box
-    if right <= left or bottom <= top:
-        return
-    place = np.s_[top:bottom, left:right]
-    ink = scene.ink if scene.inks is None else scene.inks[place]
-    scene.image[place] = blend(scene.image[place], ink, scene.mask[place])
+def seeded(seed: int, index: int) -> np.random.Generator:
+    """The generator of item ``index`` of a run: independent of how many are drawn, and in what order."""
+    return np.random.default_rng([seed, index])

@@ -19,7 +19,7 @@ from captcha_solver.designs.places import data_folder
 from captcha_solver.errors import DesignError
 
 ALNUM = NAMED["alnum"]
-CACHED_MASKS = 16384  # about 1 KB each
+CACHED_MASKS = 32768  # about 1 KB each
 LARGEST_PX = 512
 
 

@@ -4,9 +4,13 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, ClassVar, TypeVar, cast
 
-from captcha_solver.designs.scene import Scene
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.designs.page import Page
+from captcha_solver.designs.scene import FloatArray, Scene
 from captcha_solver.errors import DesignError
 
 NOMINAL_SEVERITY = 3.0
@@ -23,14 +27,39 @@ class Phase(enum.IntEnum):
     IMAGE = 4  # the whole picture
 
 
-@runtime_checkable
-class Distortion(Protocol):
-    """A frozen dataclass of knobs that changes a scene in place."""
+class Distortion:
+    """Base of all distortions: a frozen dataclass of knobs. One phase, one ``apply``."""
+
+    __slots__ = ()
 
     @property
-    def phase(self) -> Phase: ...
+    def phase(self) -> Phase:
+        """When it acts."""
+        raise NotImplementedError
 
-    def apply(self, scene: Scene) -> None: ...
+
+class SceneDistortion(Distortion):
+    """Acts on one picture, after its layout."""
+
+    __slots__ = ()
+
+    def apply(self, scene: Scene) -> None:
+        """Change ``scene`` in place."""
+        raise NotImplementedError
+
+
+class PageDistortion(Distortion):
+    """Acts on the layout of many pictures at once; its knobs may be arrays (N, 1), one entry a picture."""
+
+    __slots__ = ()
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.LAYOUT
+
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        """Change the pictures of ``page`` whose ``on`` (N, 1) is true."""
+        raise NotImplementedError
 
 
 AnyDistortion = TypeVar("AnyDistortion", bound=Distortion)
@@ -102,14 +131,23 @@ def unit_of(name: str) -> str:
     return UNITS.get(name.rsplit("_", 1)[-1], "a number")
 
 
-def at_severity(distortion: AnyDistortion, severity: float) -> AnyDistortion:
-    """The distortion with its strengths scaled by ``severity`` / 3 and held within their limits."""
-    if severity == NOMINAL_SEVERITY:
+def at_severity(distortion: AnyDistortion, severity: float | FloatArray) -> AnyDistortion:
+    """The distortion with its strengths scaled by ``severity`` / 3 and held within their limits.
+
+    A severity (N, 1) gives knobs (N, 1).
+    """
+    if isinstance(severity, float) and severity == NOMINAL_SEVERITY:
         return distortion
     factor = severity / NOMINAL_SEVERITY
     changed = {
-        name: min(max(getattr(distortion, name) * factor, knob.low), knob.high)
+        name: _held(getattr(distortion, name) * factor, knob)
         for name, knob in knobs_of(type(distortion)).items()
         if knob.scales
     }
     return dataclasses.replace(cast(Any, distortion), **changed)
+
+
+def _held(value: float | FloatArray, knob: Knob) -> float | FloatArray:
+    if isinstance(value, np.ndarray):
+        return np.clip(value, knob.low, knob.high).astype(np.float32)
+    return min(max(value, knob.low), knob.high)

@@ -1,106 +1,122 @@
-"""Set a text on the canvas: each glyph becomes a quadrangle of destination corners."""
+"""Set texts on their canvases: each glyph of each picture becomes a quadrangle of destination corners."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from captcha_solver.designs.fonts import GlyphMask, glyph_mask
-from captcha_solver.designs.scene import FloatArray, GlyphShapes, Scene
+from captcha_solver.designs.page import Page
+from captcha_solver.designs.scene import FloatArray
 
 RASTER_SIZES_PX = (24, 40, 64, 96)  # glyphs are cached at these sizes and scaled down from the next larger one
+SQUARE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The glyphs of a text and, for each, the corners (n, 4, 2) its mask is mapped to, in canvas pixels."""
+    """For each picture its glyph masks, and for each glyph the corners (N, L, 4, 2) it is mapped to, in canvas px."""
 
-    masks: list[GlyphMask]
+    masks: list[list[GlyphMask]]
     corners_px: FloatArray
 
 
-def raster_size(size_px: float) -> int:
-    """The smallest cached size that is not smaller than ``size_px``."""
-    for size in RASTER_SIZES_PX:
-        if size >= size_px:
-            return size
-    return RASTER_SIZES_PX[-1]
-
-
-def place(scene: Scene, fit_fraction: float) -> Placed:
-    """Lay the glyphs out left to right; a text wider than ``fit_fraction`` of the canvas is made smaller.
+def place(page: Page, fit_fraction: float) -> Placed:
+    """Lay the glyphs out left to right; a text wider than ``fit_fraction`` of its canvas is made smaller.
 
     The position within the free space is random.
     """
-    shapes = scene.shapes
-    masks = [
-        glyph_mask(face, char, raster_size(size))
-        for face, char, size in zip(shapes.faces, scene.text, shapes.size_px, strict=True)
-    ]
-    metrics = np.array(
-        [(m.pixels.shape[1], m.pixels.shape[0], m.left_bearing_px, m.top_px, m.advance_px) for m in masks],
-        np.float32,
-    )
-    sizes = np.array([raster_size(size) for size in shapes.size_px], np.float32)
-    em = metrics / sizes[:, None]  # width, height, left bearing, top, advance in font sizes
-    left_em = np.zeros(len(masks), np.float32)
-    for row in _rows(shapes.rows, len(masks)):
-        left_em[row] = _advance(em[row], shapes, row, scene.rng)
-    widest = float(np.max(left_em + em[:, 0] * shapes.size_px * shapes.stretch))
-    room_px = fit_fraction * scene.width_px
-    shrink = min(1.0, room_px / max(widest, 1.0))
-    size_px = shapes.size_px * shrink
-    return Placed(masks, _corners(scene, em, left_em * shrink, size_px))
+    masks, em = _measured(page)
+    left = _left_edges(page, em)
+    right = left + em[:, :, 0] * page.stretch * page.size_px
+    widest = np.where(page.valid, right, 0).max(axis=1, keepdims=True)
+    shrink = np.minimum(1.0, fit_fraction * page.width_px / np.maximum(widest, 1))
+    page.size_px *= shrink.astype(np.float32)
+    return Placed(masks, _corners(page, em, left * shrink, widest * shrink))
 
 
-def _rows(rows: int, n: int) -> list[slice]:
-    if rows == 1:
-        return [slice(0, n)]
-    half = (n + 1) // 2
-    return [slice(0, half), slice(half, n)]
+def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray]:
+    """The masks, and (N, L, 5) width, height, left bearing, top and advance of each in font sizes."""
+    sizes = np.asarray(RASTER_SIZES_PX)
+    chosen = sizes[np.minimum(np.searchsorted(sizes, page.size_px), len(sizes) - 1)]
+    em = np.zeros((*page.shape, 5), np.float32)
+    masks = []
+    for row, (text, faces, raster) in enumerate(zip(page.texts, page.faces, chosen.tolist(), strict=True)):
+        line = [glyph_mask(face, char, size) for face, char, size in zip(faces, text, raster, strict=False)]
+        em[row, : len(line)] = [(*m.pixels.shape[::-1], m.left_bearing_px, m.top_px, m.advance_px) for m in line]
+        masks.append(line)
+    return masks, em / chosen[:, :, None].astype(np.float32)
 
 
-def _advance(em: FloatArray, shapes: GlyphShapes, row: slice, rng: np.random.Generator) -> FloatArray:
-    """Left edge of each glyph's ink in px, from the pen positions of one row."""
-    size = shapes.size_px[row]
-    bearing, advance, width = em[:, 2], em[:, 4], em[:, 0]
-    if shapes.touch_fraction > 0:  # crowd: the advance is the ink's own width
-        touch = rng.random(len(size)) < shapes.touch_fraction
-        advance = np.where(touch, width - 0.03, advance)
+def _left_edges(page: Page, em: FloatArray) -> FloatArray:
+    """Left edge of each glyph's ink in px, (N, L), from the pen positions of its row."""
+    bearing, advance = em[:, :, 2], em[:, :, 4]
+    if page.touch_fraction.any():  # crowd: the advance is the ink's own width
+        touch = page.uniform(0, 1) < page.touch_fraction
+        advance = np.where(touch, em[:, :, 0] - 0.03, advance)
         bearing = np.where(touch, 0, bearing)
-    steps = (advance * shapes.stretch[row] + shapes.gap_fraction[row]) * size
-    pen = np.concatenate([[0], np.cumsum(np.maximum(steps[:-1], 0.2 * size[:-1]))])
-    left = pen + bearing * size * shapes.stretch[row]
-    return np.asarray(left - left.min(), np.float32)
+    steps = np.maximum((advance * page.stretch + page.gap_fraction) * page.size_px, 0.2 * page.size_px)
+    pen = np.zeros_like(steps)
+    pen[:, 1:] = np.cumsum(steps[:, :-1], axis=1)
+    lower = _in_lower_row(page)
+    if lower.any():  # the second row starts at the left again
+        starts = np.take_along_axis(pen, lower.argmax(axis=1)[:, None], axis=1)
+        pen -= np.where(lower, starts, 0)
+    left = pen + bearing * page.size_px * page.stretch
+    first = np.where(page.valid, left, np.inf).min(axis=1, keepdims=True)
+    return np.asarray(left - first, np.float32)
 
 
-def _corners(scene: Scene, em: FloatArray, left_px: FloatArray, size_px: FloatArray) -> FloatArray:
-    shapes, rng = scene.shapes, scene.rng
-    width_px = em[:, 0] * size_px * shapes.stretch
-    height_px = em[:, 1] * size_px
-    total_px = float((left_px + width_px).max())
-    free_px = scene.width_px - total_px
-    start_px = free_px * (0.5 + rng.uniform(-0.45, 0.45)) if free_px > 0 else free_px / 2
-    # the line of text is centred by its capitals: the ink of an "x" sits low, as in print
-    tallest = max(float((em[:, 3] * size_px).max()), 1.0)
-    baseline_px = scene.height_px / 2 + tallest / 2
-    centre_x = start_px + left_px + width_px / 2 + shapes.shift_px[:, 0]
-    centre_y = baseline_px - em[:, 3] * size_px + height_px / 2 + shapes.shift_px[:, 1]
-    half = np.stack([width_px, height_px], axis=1)[:, None, :] / 2
-    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
-    local = square[None] * half + shapes.corners_fraction * size_px[:, None, None]
-    lean = np.tan(np.deg2rad(shapes.skew_deg))
-    local[:, :, 0] -= local[:, :, 1] * lean[:, None]
-    angle = np.deg2rad(shapes.rotation_deg)
-    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x = local[:, :, 0] * cos - local[:, :, 1] * sin + centre_x[:, None]
-    y = local[:, :, 0] * sin + local[:, :, 1] * cos + centre_y[:, None]
-    return np.stack([x, _within(y, scene.height_px)], axis=2).astype(np.float32)
+def _in_lower_row(page: Page) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    lengths = page.valid.sum(axis=1, keepdims=True)
+    second_half = np.arange(page.shape[1]) >= (lengths + 1) // 2
+    return np.asarray(second_half & (page.rows == 2))
 
 
-def _within(y: FloatArray, height_px: int) -> FloatArray:
-    """Rows moved so that each glyph lies on the canvas where it can."""
-    top, bottom = y.min(axis=1, keepdims=True), y.max(axis=1, keepdims=True)
-    fits = bottom - top <= height_px
+def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArray) -> FloatArray:
+    box = em[:, :, :2] * page.size_px[:, :, None]
+    box[:, :, 0] *= page.stretch
+    free_px = page.width_px - total_px
+    start_px = np.where(free_px > 0, free_px * page.uniform_each(0.05, 0.95), free_px / 2)
+    # the line of text is centred by its tallest glyph above the baseline: an "x" sits low, as in print
+    ascent = em[:, :, 3] * page.size_px
+    baseline_px = page.height_px / 2 + np.where(page.valid, ascent, 0).max(axis=1, keepdims=True) / 2
+    centre = np.empty_like(box)
+    centre[:, :, 0] = start_px + left_px + box[:, :, 0] / 2
+    centre[:, :, 1] = baseline_px - ascent + box[:, :, 1] / 2
+    centre += page.shift_px
+    local = SQUARE * box[:, :, None] + page.corners_fraction * page.size_px[:, :, None, None]
+    local[..., 0] -= local[..., 1] * np.tan(np.deg2rad(page.skew_deg))[:, :, None]
+    angle = np.deg2rad(page.rotation_deg)[:, :, None]
+    cos, sin = np.cos(angle), np.sin(angle)
+    corners = np.empty_like(local)
+    corners[..., 0] = local[..., 0] * cos - local[..., 1] * sin + centre[:, :, None, 0]
+    corners[..., 1] = _within(local[..., 0] * sin + local[..., 1] * cos + centre[:, :, None, 1], page.height_px)
+    return corners
+
+
+def _within(y: FloatArray, height_px: FloatArray) -> FloatArray:
+    """Rows (N, L, 4) moved so that each glyph lies on its canvas where it can."""
+    top, bottom = y.min(axis=2), y.max(axis=2)
     down = np.maximum(-top, 0) + np.minimum(height_px - bottom, 0)
-    centred = height_px / 2 - (top + bottom) / 2
-    return np.asarray(y + np.where(fits, down, centred), np.float32)
+    move = np.where(bottom - top <= height_px, down, height_px / 2 - (top + bottom) / 2)
+    return np.asarray(y + move[:, :, None], np.float32)
+
+
+def homographies(placed: Placed, origins: FloatArray) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    """Matrices (N, L, 3, 3) from unit-square to canvas coordinates less ``origins`` (N, L, 2), and which are affine.
+
+    The projective map of a square to a quadrangle in closed form: Heckbert 1989, "Fundamentals of Texture Mapping
+    and Image Warping", section 2.2.3.
+    """
+    p0, p1, p2, p3 = np.moveaxis(placed.corners_px - origins[:, :, None], 2, 0)
+    d1, d2, total = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
+    bottom = d1[..., 0] * d2[..., 1] - d2[..., 0] * d1[..., 1]
+    bottom = np.where(np.abs(bottom) < 1e-6, 1e-6, bottom)
+    g = (total[..., 0] * d2[..., 1] - d2[..., 0] * total[..., 1]) / bottom
+    h = (d1[..., 0] * total[..., 1] - total[..., 0] * d1[..., 1]) / bottom
+    matrix = np.ones((*g.shape, 3, 3))
+    matrix[..., :2, 0] = p1 - p0 + g[..., None] * p1
+    matrix[..., :2, 1] = p3 - p0 + h[..., None] * p3
+    matrix[..., :2, 2] = p0
+    matrix[..., 2, 0], matrix[..., 2, 1] = g, h
+    return matrix, np.abs(total).max(axis=-1) < 1e-3

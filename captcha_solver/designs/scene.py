@@ -1,7 +1,8 @@
-"""The picture while it is drawn: glyph parameters first, then a text layer, then the image."""
+"""One picture while it is drawn: a text layer over a canvas, kept as a single grey mask for as long as it can be."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -9,103 +10,132 @@ from numpy.typing import NDArray
 
 from captcha_solver.types import Rgb
 
-FloatArray = NDArray[np.float32]
-Mask = NDArray[np.uint8]
+FloatArray: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.uint8]
+Colour: TypeAlias = tuple[int, int, int]
 
-
-@dataclass(slots=True)
-class GlyphShapes:
-    """What the layout phase may change, one entry a glyph (n glyphs; arrays float32)."""
-
-    faces: list[str]
-    size_px: FloatArray  # (n,) em size
-    rotation_deg: FloatArray  # (n,)
-    skew_deg: FloatArray  # (n,) slant, positive leans right
-    stretch: FloatArray  # (n,) horizontal scale, 1 = as designed
-    shift_px: FloatArray  # (n, 2) x and y offset after layout
-    corners_fraction: FloatArray  # (n, 4, 2) offset of each corner, in em
-    gap_fraction: FloatArray  # (n,) extra space after the glyph, in em; negative overlaps
-    weight_px: FloatArray  # (n,) stroke made thicker (> 0) or thinner (< 0)
-    hollow_px: FloatArray  # (n,) outline width; 0 = solid
-    bend_fraction: FloatArray  # (n,) amplitude of the glyph's own elastic warp, in em
-    colours: FloatArray | None = None  # (n, 3) 0-255, or one colour for all
-    touch_fraction: float = 0.0  # 0-1, probability that a glyph is pushed against its neighbour
-    rows: int = 1
-
-
-def plain_shapes(faces: Sequence[str], size_px: float) -> GlyphShapes:
-    """Upright, solid, evenly spaced glyphs of one size."""
-    n = len(faces)
-    zero = np.zeros((9, n), np.float32)
-    return GlyphShapes(
-        faces=list(faces),
-        size_px=np.full(n, size_px, np.float32),
-        rotation_deg=zero[0],
-        skew_deg=zero[1],
-        stretch=np.ones(n, np.float32),
-        shift_px=np.zeros((n, 2), np.float32),
-        corners_fraction=np.zeros((n, 4, 2), np.float32),
-        gap_fraction=zero[2],
-        weight_px=zero[3],
-        hollow_px=zero[4],
-        bend_fraction=zero[5],
-    )
+RAMP = (np.arange(256, dtype=np.float32) / 255)[:, None]
+COLUMNS = np.arange(2048, dtype=np.float32)[None, :]
+ROWS = np.arange(2048, dtype=np.float32)[:, None]
+CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
 @dataclass(slots=True)
 class Scene:
-    """Everything known about one picture. Distortions change it in place, phase by phase."""
+    """Everything known about one picture after its layout. Distortions change it in place, phase by phase.
+
+    While the canvas is plain and all ink has one colour, the picture *is* ``mask`` (H, W): how much of each pixel is
+    ink. Marks in the text's colour, warps and blurs then work on one channel, with the same result.
+    Whoever asks for ``image`` ends that.
+    """
 
     rng: np.random.Generator
     width_px: int
     height_px: int
     text: str
-    background: tuple[int, int, int]
-    ink: tuple[int, int, int]
-    shapes: GlyphShapes
-    image: Rgb = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))
-    mask: Mask = field(default_factory=lambda: np.zeros((0, 0), np.uint8))  # text coverage, (H, W)
-    inks: Rgb | None = None  # (H, W, 3) colour of the text layer where it is not one colour
-    owners: Mask | None = None  # (H, W) which glyph (1-based) a pixel belongs to; None = not asked for
-    stroke_px: float = 3.0  # typical stroke width of the text, known once the glyphs are drawn
-    text_box: tuple[int, int, int, int] = (0, 0, 0, 0)  # left, top, right, bottom of the drawn glyphs
-    text_moved: bool = False  # whether the text layer may have left that box since
+    faces: list[str]
+    background: Colour
+    ink: Colour
+    mask: Mask
+    inks: Rgb | None  # (H, W, 3) colour of the text layer where it is not one colour
+    glyph_colours: list[Colour] | None
+    owners: Mask | None  # (H, W) which glyph (1-based) a pixel belongs to; None = not asked for
+    text_box: tuple[int, int, int, int]  # left, top, right, bottom of the drawn glyphs
+    canvas: Rgb | None = None  # the picture so far, where it is more than the mask on a plain background
+    laid: bool = False  # whether the text is on the canvas
+    stroke: float = 0.0
+
+    @property
+    def image(self) -> Rgb:
+        """The picture (H, W, 3): the bare canvas while the background is painted, with the text once it is laid."""
+        if self.canvas is None:
+            if self.laid:
+                table = (self.background + RAMP * np.subtract(self.ink, self.background)).astype(np.uint8)
+                self.canvas = np.asarray(cv2.LUT(cv2.merge([self.mask] * 3), table[:, None]), np.uint8)
+            else:
+                self.canvas = solid((self.height_px, self.width_px), self.background)
+        return self.canvas
+
+    @image.setter
+    def image(self, image: Rgb) -> None:
+        self.canvas = image
+
+    def lay_text(self) -> None:
+        """Put the text on the canvas; a plain one stays a mask."""
+        if self.canvas is not None or self.inks is not None:
+            ink = self.ink if self.inks is None else self.inks
+            self.canvas = blend(self.image, ink, self.mask)
+        self.laid = True
+
+    def brush(self, colour: Colour) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+        """What to draw ``colour`` on, and the value to draw: the mask and 255 where that says the same."""
+        if self.laid and self.canvas is None and colour == self.ink:
+            return self.mask, (255,)
+        return self.image, colour
+
+    def filter(self, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> None:
+        """Apply a linear or geometric operation to the picture."""
+        if self.laid and self.canvas is None:
+            self.mask = change(self.mask)
+        else:
+            self.image = change(self.image)
 
     def warp(self, map_x: FloatArray, map_y: FloatArray) -> None:
         """Move the picture: output pixel (y, x) takes input (map_y, map_x); ownership follows."""
-        self.image = cv2.remap(self.image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self.filter(lambda p: np.asarray(cv2.remap(p, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)))
         self._warp_owners(map_x, map_y)
 
     def warp_text(self, map_x: FloatArray, map_y: FloatArray) -> None:
         """Move the text layer alone, before it is laid on the canvas."""
-        self.text_moved = True
-        self.mask = cv2.remap(self.mask, map_x, map_y, cv2.INTER_LINEAR)
+        self.mask = np.asarray(cv2.remap(self.mask, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
         if self.inks is not None:
-            self.inks = cv2.remap(self.inks, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+            self.inks = np.asarray(
+                cv2.remap(self.inks, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8
+            )
         self._warp_owners(map_x, map_y)
 
     def _warp_owners(self, map_x: FloatArray, map_y: FloatArray) -> None:
         if self.owners is not None:
-            self.owners = cv2.remap(self.owners, map_x, map_y, cv2.INTER_NEAREST)
+            self.owners = np.asarray(cv2.remap(self.owners, map_x, map_y, cv2.INTER_NEAREST), np.uint8)
 
     def grid(self) -> tuple[FloatArray, FloatArray]:
         """Column and row index of each pixel, as (1, W) and (H, 1) float32, ready to broadcast."""
-        return (
-            np.arange(self.width_px, dtype=np.float32)[None, :],
-            np.arange(self.height_px, dtype=np.float32)[:, None],
-        )
+        return COLUMNS[:, : self.width_px], ROWS[: self.height_px]
+
+    @property
+    def stroke_px(self) -> float:
+        """Mean stroke width of the text: twice its area over the length of its edge."""
+        if self.stroke == 0:
+            self.stroke = _stroke_width(self.mask)
+        return self.stroke
 
 
-def solid(size: tuple[int, int], colour: tuple[int, int, int]) -> Rgb:
+def _stroke_width(mask: Mask) -> float:
+    solid_ink = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
+    area = cv2.countNonZero(solid_ink)
+    if area == 0:
+        return 2.0
+    edge = area - cv2.countNonZero(cv2.erode(solid_ink, CROSS))
+    return float(np.clip(2.0 * area / max(edge, 1), 1.0, 20.0))
+
+
+def solid(size: tuple[int, int], colour: Colour) -> Rgb:
     """An image of ``size`` (height, width) filled with one colour."""
     image = np.empty((*size, 3), np.uint8)
     cv2.rectangle(image, (0, 0), (size[1], size[0]), colour, -1)
     return image
 
 
-def blend(image: Rgb, ink: Rgb | tuple[int, int, int], mask: Mask) -> Rgb:
+def blend(image: Rgb, ink: Rgb | Colour, mask: Mask) -> Rgb:
     """``image`` with ``ink`` laid over it where ``mask`` (0-255) covers it."""
-    over = solid(mask.shape, ink) if isinstance(ink, tuple) else ink
+    height, width = mask.shape
+    over = solid((height, width), ink) if isinstance(ink, tuple) else ink
     cover = mask.astype(np.float32)
     cover *= np.float32(1 / 255)
     return np.asarray(cv2.blendLinear(image, over, 1 - cover, cover), np.uint8)
+
+
+def near(colour: Colour, levels: FloatArray | NDArray[np.float64]) -> Colour:
+    """``colour`` moved by signed ``levels`` (3,), clipped to 0-255."""
+    red, green, blue = np.clip(np.add(colour, levels), 0, 255).astype(int).tolist()
+    return red, green, blue

@@ -1,72 +1,101 @@
-"""Draw the placed glyphs into the scene's text layer: coverage, colours and ownership."""
+"""Draw placed glyphs into text layers: coverage, colours and ownership, a picture at a time."""
+
+from collections.abc import Iterator
+from functools import cache
 
 import cv2
 import numpy as np
 
-from captcha_solver.designs.layout import Placed
-from captcha_solver.designs.scene import FloatArray, Mask, Scene, solid
+from captcha_solver.designs.layout import Placed, homographies
+from captcha_solver.designs.page import Page
+from captcha_solver.designs.scene import Mask, Scene, solid
 
-KERNELS = {size: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)) for size in (2, 3, 4, 5, 7, 9, 11)}
-
-
-def draw_text(scene: Scene, placed: Placed) -> None:
-    """Fill ``scene.mask`` (and ``inks``, ``owners``) with the glyphs; note stroke width and text box."""
-    height, width = scene.height_px, scene.width_px
-    scene.mask = np.zeros((height, width), np.uint8)
-    if scene.shapes.colours is not None:
-        scene.inks = solid((height, width), scene.ink)
-    lows = np.floor(placed.corners_px.min(axis=1)).astype(int) - 3
-    highs = np.ceil(placed.corners_px.max(axis=1)).astype(int) + 4
-    for index in range(len(scene.text)):
-        left, top = max(int(lows[index, 0]), 0), max(int(lows[index, 1]), 0)
-        right, bottom = min(int(highs[index, 0]), width), min(int(highs[index, 1]), height)
-        if right <= left or bottom <= top:
-            continue
-        corners = placed.corners_px[index] - np.array((left, top), np.float32)
-        glyph = _warped(placed.masks[index].pixels, corners, (right - left, bottom - top))
-        _lay(scene, index, _shaped(scene, index, glyph), (left, top, right, bottom))
-    scene.text_box = (
-        max(int(lows[:, 0].min()), 0),
-        max(int(lows[:, 1].min()), 0),
-        min(int(highs[:, 0].max()), width),
-        min(int(highs[:, 1].max()), height),
-    )
-    scene.stroke_px = stroke_width(scene.mask)
+MARGIN_PX = 3  # room round a glyph for a heavier stroke or an outline
 
 
-def _warped(mask: Mask, corners: FloatArray, size: tuple[int, int]) -> Mask:
+def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
+    """One ``Scene`` a picture, its mask (and ``inks``, ``owners``) filled with the glyphs."""
+    lows = np.floor(placed.corners_px.min(axis=2)) - MARGIN_PX
+    highs = np.ceil(placed.corners_px.max(axis=2)) + MARGIN_PX + 1
+    canvas = np.concatenate([page.width_px, page.height_px], axis=1)[:, None]
+    lows, highs = np.clip(lows, 0, canvas), np.clip(highs, 0, canvas)
+    matrices, affine = homographies(placed, lows)
+    boxes = np.concatenate([lows, highs], axis=2).astype(int).tolist()
+    backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
+    plain = ~(page.bend_fraction.any(axis=1) | page.weight_px.any(axis=1) | page.hollow_px.any(axis=1))
+    for row, text in enumerate(page.texts):
+        height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
+        glyphs = boxes[row][: len(text)]
+        scene = Scene(
+            rng=page.rng,
+            width_px=width,
+            height_px=height,
+            text=text,
+            faces=page.faces[row],
+            background=tuple(backgrounds[row]),
+            ink=tuple(inks[row]),
+            mask=np.zeros((height, width), np.uint8),
+            inks=None,
+            glyph_colours=None,
+            owners=np.zeros((height, width), np.uint8) if owners else None,
+            text_box=(
+                min(b[0] for b in glyphs),
+                min(b[1] for b in glyphs),
+                max(b[2] for b in glyphs),
+                max(b[3] for b in glyphs),
+            ),
+        )
+        if page.coloured[row]:
+            scene.inks = solid((height, width), scene.ink)
+            scene.glyph_colours = [tuple(c) for c in page.colours[row, : len(text)].astype(int).tolist()]
+        for index, (left, top, right, bottom) in enumerate(glyphs):
+            if right <= left or bottom <= top:
+                continue
+            mask = placed.masks[row][index].pixels
+            glyph = _warped(mask, matrices[row, index], (right - left, bottom - top), bool(affine[row, index]))
+            if not plain[row]:
+                glyph = _shaped(page, (row, index), glyph)
+            _lay(scene, index, glyph, np.s_[top:bottom, left:right])
+        yield scene
+
+
+def _warped(mask: Mask, matrix: np.ndarray, size: tuple[int, int], affine: bool) -> Mask:  # type: ignore[type-arg]
     height, width = mask.shape
-    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, corners)
-    return cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR)
+    matrix = matrix / (width, height, 1)  # pixels of the mask -> unit square
+    if affine:
+        return np.asarray(cv2.warpAffine(mask, matrix[:2], size, flags=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def _shaped(scene: Scene, index: int, glyph: Mask) -> Mask:
+def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
     """One glyph with its own bend, weight and outline applied."""
-    shapes = scene.shapes
-    if shapes.bend_fraction[index] > 0:
-        glyph = _bent(glyph, float(shapes.bend_fraction[index] * shapes.size_px[index]), scene.rng)
-    weight = float(shapes.weight_px[index])
+    bend = float(page.bend_fraction[place])
+    if bend > 0:
+        glyph = _bent(glyph, bend * float(page.size_px[place]), page.rng)
+    weight = float(page.weight_px[place])
     if abs(weight) >= 0.25:
         glyph = reweighted(glyph, weight)
-    hollow = float(shapes.hollow_px[index])
+    hollow = float(page.hollow_px[place])
     if hollow > 0:
-        outer = reweighted(glyph, hollow)
         inner = reweighted(glyph, -0.4 * hollow) if hollow > 1.5 else glyph
-        glyph = cv2.subtract(outer, inner)
+        glyph = np.asarray(cv2.subtract(reweighted(glyph, hollow), inner), np.uint8)
     return glyph
 
 
 def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
     height, width = glyph.shape
-    phase_x, phase_y, waves_x, waves_y = rng.uniform(0, 1, 4) * (6.28, 6.28, 1, 1)
+    phase_x, phase_y, waves_x, waves_y = (rng.random(4) * (6.28, 6.28, 1, 1)).tolist()
     rows = np.arange(height, dtype=np.float32)[:, None]
     columns = np.arange(width, dtype=np.float32)[None, :]
-    shift_x = amplitude_px * np.sin(phase_x + rows * np.float32(6.28 * (0.5 + waves_x) / max(height, 1)))
-    shift_y = amplitude_px * np.sin(phase_y + columns * np.float32(6.28 * (0.5 + waves_y) / max(width, 1)))
-    map_x = np.broadcast_to(columns + shift_x, glyph.shape).astype(np.float32)
-    map_y = np.broadcast_to(rows + shift_y, glyph.shape).astype(np.float32)
-    return cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR)
+    shift_x = amplitude_px * np.sin(phase_x + rows * np.float32(6.28 * (0.5 + waves_x) / height))
+    shift_y = amplitude_px * np.sin(phase_y + columns * np.float32(6.28 * (0.5 + waves_y) / width))
+    map_x, map_y = (columns + shift_x).astype(np.float32), (rows + shift_y).astype(np.float32)
+    return np.asarray(cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
+
+
+@cache
+def _disc(size: int) -> Mask:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
 def reweighted(glyph: Mask, weight_px: float) -> Mask:
@@ -75,28 +104,16 @@ def reweighted(glyph: Mask, weight_px: float) -> Mask:
     part = abs(weight_px) - whole
     change = cv2.dilate if weight_px > 0 else cv2.erode
     if whole > 0:
-        glyph = change(glyph, KERNELS.get(whole + 1, KERNELS[11]))
+        glyph = np.asarray(change(glyph, _disc(whole + 1)), np.uint8)
     if part > 0.1:
-        glyph = cv2.addWeighted(glyph, 1 - part, change(glyph, KERNELS[2]), part, 0)
+        glyph = np.asarray(cv2.addWeighted(glyph, 1 - part, change(glyph, _disc(2)), part, 0), np.uint8)
     return glyph
 
 
-def _lay(scene: Scene, index: int, glyph: Mask, box: tuple[int, int, int, int]) -> None:
-    left, top, right, bottom = box
-    place = np.s_[top:bottom, left:right]
-    if scene.inks is not None and scene.shapes.colours is not None:
-        scene.inks[place][glyph > 40] = scene.shapes.colours[index].astype(np.uint8)
+def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice]) -> None:
+    if scene.inks is not None and scene.glyph_colours is not None:
+        scene.inks[place][glyph > 40] = scene.glyph_colours[index]
     if scene.owners is not None:
         scene.owners[place][glyph > 80] = index + 1
     region = scene.mask[place]
     cv2.max(region, glyph, dst=region)
-
-
-def stroke_width(mask: Mask) -> float:
-    """Mean stroke width in px of what is drawn: twice the area over the length of its edge."""
-    solid = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
-    area = cv2.countNonZero(solid)
-    if area == 0:
-        return 2.0
-    edge = area - cv2.countNonZero(cv2.erode(solid, KERNELS[3]))
-    return float(np.clip(2.0 * area / max(edge, 1), 1.0, 20.0))

@@ -100,7 +100,7 @@ def import_keras() -> ModuleType:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what native libraries write to stderr meanwhile: TensorFlow's start-up lines come before any setting."""
+    """Drop what native libraries write to stderr meanwhile: TensorFlow's start-up lines heed no setting."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

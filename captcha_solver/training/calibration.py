@@ -60,7 +60,7 @@ def confidences(logits: Logits, temperature: float) -> NDArray[np.float64]:
     log_probs = log_softmax(logits / temperature)
     best, peak = log_probs.argmax(axis=-1), log_probs.max(axis=-1)
     if logits.ndim == 2:
-        return np.exp(peak)
+        return np.asarray(np.exp(peak))
     return np.array([np.exp(_word_peak(path, p)) for path, p in zip(best, peak, strict=True)])
 
 

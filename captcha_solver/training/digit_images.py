@@ -11,8 +11,8 @@ from captcha_solver.dataset import read_folder
 from captcha_solver.designs.fonts import families, glyph_mask
 from captcha_solver.errors import DatasetError
 from captcha_solver.image import read_image
+from captcha_solver.lattice import normalise
 from captcha_solver.models.digits import GLYPH_PX, SYMBOLS
-from captcha_solver.segment import normalise
 
 Ink = NDArray[np.uint8]
 """(28, 28) uint8, 255 = ink."""
@@ -50,7 +50,8 @@ class Digits:
 
     def of(self, digit: int) -> NDArray[np.uint8]:
         """The images of one digit."""
-        return self.images[self.labels == digit]
+        images: NDArray[np.uint8] = self.images[self.labels == digit]
+        return images
 
 
 def read_digits(folder: Path) -> Digits:
@@ -87,8 +88,8 @@ def centred(mask: NDArray[np.uint8]) -> Ink:
     if not len(rows) or not len(columns):
         return np.zeros((GLYPH_PX, GLYPH_PX), np.uint8)
     tight = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    crop = normalise(tight.astype(np.float32) / 255, GLYPH_PX)
-    return np.clip(crop * 255, 0, 255).astype(np.uint8)
+    crop = normalise(np.asarray(tight / 255, np.float32), GLYPH_PX)
+    return np.asarray(np.clip(crop * 255, 0, 255), np.uint8)
 
 
 def penned(style: str, rng: np.random.Generator) -> tuple[int, Ink]:
@@ -210,4 +211,4 @@ def _ink_weight(image: Ink, weight: float) -> NDArray[np.uint8]:
     kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     changed = cv2.dilate(image, kernel) if weight > 0 else cv2.erode(image, kernel)
     share = min(abs(weight), 1.0) if weight > 0 else min(abs(weight), 0.7)
-    return cv2.addWeighted(changed, share, image, 1 - share, 0)
+    return np.asarray(cv2.addWeighted(changed, share, image, 1 - share, 0), np.uint8)

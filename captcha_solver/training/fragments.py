@@ -1,4 +1,4 @@
-"""Draw glyph crops straight from fonts: whole glyphs, warped and disturbed, and junk that only looks like them."""
+"""Draw crops straight from fonts: whole glyphs, warped and disturbed, and junk that only looks like them."""
 
 from functools import cache
 
@@ -17,7 +17,7 @@ _ALONE = 0.5  # part of the glyphs drawn without anything added
 
 
 def font_crop(rng: np.random.Generator, char: str, glyph_px: int) -> Crop:
-    """``char`` in a random face, (glyph_px, glyph_px): warped, thinned or thickened, with marks and intruders."""
+    """``char`` in a random face, (glyph_px, glyph_px): warped, reweighted, with marks and intruders."""
     picture = warp(rng, _letter(rng, char))
     if rng.random() > _ALONE:
         picture = _intrude(rng, picture) if rng.random() < 0.5 else _marked(rng, picture)
@@ -25,7 +25,7 @@ def font_crop(rng: np.random.Generator, char: str, glyph_px: int) -> Crop:
 
 
 def junk_crop(rng: np.random.Generator, symbols: str, glyph_px: int) -> Crop:
-    """Something that is not a glyph, (glyph_px, glyph_px): half a glyph, two of them, a line, a squiggle, texture."""
+    """No glyph, (glyph_px, glyph_px): half a glyph, two of them, a line, a squiggle, texture."""
     kinds = (_half, _half, _pair, _pair, _line, _squiggle, _texture)
     picture = kinds[int(rng.integers(len(kinds)))](rng, symbols)
     return normalise(_trim(_coarse(rng, picture)), glyph_px)
@@ -38,7 +38,7 @@ def faces_with(char: str) -> tuple[str, ...]:
 
 
 def warp(rng: np.random.Generator, picture: Crop) -> Crop:
-    """``picture`` rotated up to 30 degrees, sheared, stretched, and its strokes made up to 2 px thinner or thicker."""
+    """``picture`` rotated up to 30 degrees, sheared, stretched, its strokes up to 2 px thinner or thicker."""
     rotation, shear = rng.normal(0, 0.2), rng.normal(0, 0.15)
     rotation = float(np.clip(rotation, -0.55, 0.55))
     stretch = float(np.exp(rng.normal(0, 0.15)))
@@ -74,7 +74,9 @@ def _intrude(rng: np.random.Generator, picture: Crop) -> Crop:
     other = _any_letter(rng, Charset("abdefhkmnoprsuxABDEHKMNRSX0235689").symbols)
     part = other[:, : max(2, int(other.shape[1] * rng.uniform(0.08, 0.25)))]
     joined = beside(picture, part, int(rng.integers(-5, 2)))
-    return joined if rng.random() < 0.5 else np.ascontiguousarray(np.fliplr(beside(np.fliplr(picture), part, 0)))
+    return (
+        joined if rng.random() < 0.5 else np.ascontiguousarray(np.fliplr(beside(np.fliplr(picture), part, 0)))
+    )
 
 
 def beside(left: Crop, right: Crop, gap_px: int) -> Crop:
@@ -113,7 +115,9 @@ def _half(rng: np.random.Generator, symbols: str) -> Crop:
     cut = int(np.searchsorted(upto, upto[-1] * rng.uniform(0.2, 0.6)))
     flipped = rng.random() < 0.5
     part = np.fliplr(picture)[:, : max(3, picture.shape[1] - cut)] if flipped else picture[:, : max(3, cut)]
-    return np.ascontiguousarray(part if not flipped or part.sum() <= 0.6 * picture.sum() else picture[:, : max(3, cut)])
+    return np.ascontiguousarray(
+        part if not flipped or part.sum() <= 0.6 * picture.sum() else picture[:, : max(3, cut)]
+    )
 
 
 def _pair(rng: np.random.Generator, symbols: str) -> Crop:
@@ -159,14 +163,14 @@ def _texture(rng: np.random.Generator, symbols: str) -> Crop:
 
 
 def _coarse(rng: np.random.Generator, picture: Crop) -> Crop:
-    """Half of the time, the picture as a small or soft image would show it: fewer pixels, blurred, fainter."""
+    """Half of the time, ``picture`` as a small or soft image shows it: fewer pixels, blurred."""
     if rng.random() < 0.5:
         return picture
     factor = float(rng.uniform(0.2, 0.8))
     size = (max(4, round(picture.shape[1] * factor)), max(4, round(picture.shape[0] * factor)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     back = cv2.resize(small, picture.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return np.clip(back * np.float32(rng.uniform(0.8, 1.6)), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(back * rng.uniform(0.8, 1.6), 0.0, 1.0), np.float32)
 
 
 def _trim(picture: Crop) -> Crop:

@@ -1,9 +1,8 @@
-"""Train the glyph network: designs in, crops cut by the segmenter itself and labelled by which glyph owns them out."""
+"""Train the glyph network: designs in, crops cut by the segmenter, labelled by their owner, out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -12,49 +11,53 @@ from numpy.typing import NDArray
 from captcha_solver.charset import NOTHING, Charset, parse_charset
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.draw import Drawing, draw
-from captcha_solver.designs.load import load_design
 from captcha_solver.errors import OptionError
 from captcha_solver.lattice import Lattice, crop, find_lattice
 from captcha_solver.preprocess import to_gray
 from captcha_solver.segment import SegmentSettings
 from captcha_solver.training.fragments import font_crop, junk_crop
+from captcha_solver.training.sources import Mixture, cached_design, parse_source
 from captcha_solver.training.workers import stream
 
 UNSURE = -1
 """Label of a candidate that is neither a glyph nor clearly not one; it is left out."""
 
 _FAIR, _POOR = 0.55, 0.45  # fits (0-1) below which no candidate is a glyph, and below which each is junk
-_AS_GOOD, _MUCH_WORSE = 0.1, 0.3  # how far from the best fit there is a candidate is still a glyph, is surely none
+_AS_GOOD, _MUCH_WORSE = (
+    0.1,
+    0.3,
+)  # how far from the best fit there is a candidate is still a glyph, is surely none
+_CLEAR = 0.45  # part of a candidate's ink that its glyph must be
+_FIRM = 0.3  # ink that counts, 0-1
 _FEWEST_PIXELS = 12  # of a glyph that can be seen at all
 _FROM_FONTS = 0.3  # part of a batch drawn straight from fonts
 _JUNK = 0.38  # part of a batch that is "not a glyph"
-_HELDOUT_SEED = 7_700_000
+_HELDOUT_SEED = 7_700_000  # no training seed draws from this stream
+_HELDOUT_CROPS, _HELDOUT_BATCHES = 4096, 8
+
+GlyphBatch: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
 class MakeGlyphs:
     """Draws one batch of ``n`` crops: x (n, G, G, 1) uint8 0-255, y (n,) int32 class ids."""
 
-    designs: tuple[str, ...]
-    symbols: str
+    mixture: Mixture
     settings: SegmentSettings
     n: int = 256
 
-    def __call__(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        charset = Charset(self.symbols)
-        junk, glyphs = [], []
+    def __call__(self, rng: np.random.Generator) -> GlyphBatch:
+        symbols, side = self.mixture.charset.symbols, self.settings.glyph_px
         wanted_junk = round(_JUNK * self.n)
         wanted_glyphs = self.n - wanted_junk
-        for _ in range(round(_FROM_FONTS * wanted_junk)):
-            junk.append(junk_crop(rng, self.symbols, self.settings.glyph_px))
-        for _ in range(round(_FROM_FONTS * wanted_glyphs)):
-            label = int(rng.integers(1, charset.classes))
-            glyphs.append((font_crop(rng, self.symbols[label - 1], self.settings.glyph_px), label))
+        junk = [junk_crop(rng, symbols, side) for _ in range(round(_FROM_FONTS * wanted_junk))]
+        ids = rng.integers(1, len(symbols) + 1, round(_FROM_FONTS * wanted_glyphs)).tolist()
+        glyphs = [(font_crop(rng, symbols[i - 1], side), i) for i in ids]
         for _ in range(20 * self.n):  # images; a few hundred at most are needed
             if len(junk) >= wanted_junk and len(glyphs) >= wanted_glyphs:
                 break
-            design = _design(self.designs[int(rng.integers(len(self.designs)))])
-            cut = image_crops(rng, design, charset, self.settings)
+            design = cached_design(self.mixture.pick(rng).spec)
+            cut = image_crops(rng, design, self.mixture.charset, self.settings)
             glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
             junk += [pixels for pixels, name in cut if name == NOTHING]
         chosen = [(pixels, NOTHING) for pixels in junk[:wanted_junk]] + glyphs[:wanted_glyphs]
@@ -83,11 +86,12 @@ def image_crops(
 def label(lattice: Lattice, drawing: Drawing, charset: Charset) -> NDArray[np.int32]:
     """Class ids (N,) of a lattice's candidates: a glyph's, 0 "not a glyph", or ``UNSURE``.
 
-    How well a candidate fits a glyph is the intersection over union of their pixels, pixels of no glyph left
-    aside. The candidates that fit a glyph about as well as any does are that glyph (where glyphs overlap, the best
-    is not good); those that fit every glyph much worse than others do are not a glyph; the rest is left out.
+    How well a candidate fits a glyph is the intersection over union of their pixels, pixels of no glyph
+    left aside. The candidates that fit a glyph about as well as any does are that glyph (where glyphs
+    overlap, the best is not good); those that fit every glyph much worse than others do are not a glyph;
+    the rest is left out.
     """
-    held = overlap(lattice, drawing)
+    held, ink = overlap(lattice, drawing)
     visible = _visible(drawing)
     fit = held / np.maximum(visible + held.sum(axis=1, keepdims=True) - held, 1)
     possible = fit.max(axis=0, initial=0.0)
@@ -98,20 +102,23 @@ def label(lattice: Lattice, drawing: Drawing, charset: Charset) -> NDArray[np.in
     labels = np.full(len(fit), UNSURE, np.int32)
     labels[(fit < np.maximum(possible - _MUCH_WORSE, _POOR)).all(axis=1)] = NOTHING
     sure = (reached >= np.maximum(possible[best] - _AS_GOOD, _FAIR)) & (visible[best] >= _FEWEST_PIXELS)
+    sure &= held[rows, best] >= _CLEAR * ink
     labels[sure] = ids[best[sure]]
     return labels
 
 
-def overlap(lattice: Lattice, drawing: Drawing) -> NDArray[np.int64]:
-    """Pixels (N, L) that each candidate has of each glyph of the drawing."""
+def overlap(lattice: Lattice, drawing: Drawing) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels that each candidate has of each glyph of the drawing (N, L), and of any ink (N,)."""
     assert drawing.owners is not None
     count, glyphs = len(lattice.shares), len(drawing.text)
-    pieces = cv2.resize(lattice.pieces, drawing.owners.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    firm = np.where(lattice.ink.gray > _FIRM, lattice.pieces, np.int16(-1))
+    pieces = cv2.resize(firm, drawing.owners.shape[::-1], interpolation=cv2.INTER_NEAREST)
     inside = pieces >= 0
     cells = pieces[inside].astype(np.int64) * (glyphs + 1) + drawing.owners[inside]
-    counts = np.bincount(cells, minlength=count * (glyphs + 1)).reshape(count, glyphs + 1)[:, 1:]
-    upto = np.concatenate([np.zeros((1, glyphs), np.int64), np.cumsum(counts, axis=0)])
-    return np.asarray(upto[lattice.edges[:, 1]] - upto[lattice.edges[:, 0]])
+    counts = np.bincount(cells, minlength=count * (glyphs + 1)).reshape(count, glyphs + 1)
+    upto = np.concatenate([np.zeros((1, glyphs + 1), np.int64), np.cumsum(counts, axis=0)])
+    held = upto[lattice.edges[:, 1]] - upto[lattice.edges[:, 0]]
+    return held[:, 1:], held.sum(axis=1)
 
 
 def _visible(drawing: Drawing) -> NDArray[np.int64]:
@@ -120,16 +127,15 @@ def _visible(drawing: Drawing) -> NDArray[np.int64]:
     return np.bincount(drawing.owners.ravel(), minlength=len(drawing.text) + 1)[1 : len(drawing.text) + 1]
 
 
-@lru_cache(maxsize=64)
-def _design(name: str) -> Design:
-    return load_design(name)
-
-
 @dataclass(slots=True)
 class GlyphTask:
-    """The segmented route's task: a batch of crops, and which glyph (or none) each one is."""
+    """The segmented route's task: a batch of crops, and which glyph (or none) each one is.
 
-    designs: Sequence[str]
+    ``sources`` are designs, ``NAME`` or ``NAME:WEIGHT``; they know where each glyph of a drawing is, which
+    folders and other people's generators do not.
+    """
+
+    sources: Sequence[str]
     charset: Charset = field(default_factory=lambda: parse_charset("alnum"))
     segment: SegmentSettings = field(default_factory=SegmentSettings)
     batch: int = 256
@@ -137,12 +143,13 @@ class GlyphTask:
     kind: str = "segmented"
 
     def __post_init__(self) -> None:
-        drawn = [name for name in self.designs if _design(name).command is None]
-        if not drawn or len(drawn) < len(self.designs):
+        folders = [source.spec for source in self._mixture().sources if source.is_folder]
+        if folders:
             raise OptionError(
-                "the segmented route learns from designs drawn here, which know where each glyph is; "
-                f"received {', '.join(sorted(set(self.designs) - set(drawn))) or 'none'}"
+                "the segmented route learns from designs, whose drawings know where each glyph is; "
+                f"received the folder {folders[0]}"
             )
+        self._mixture().check()
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -150,7 +157,7 @@ class GlyphTask:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return {"designs": list(self.designs), "batch": self.batch, "junk": _JUNK, "from_fonts": _FROM_FONTS}
+        return {"sources": self._mixture().describe(), "junk": _JUNK, "from_fonts": _FROM_FONTS}
 
     def build(self) -> Any:
         from captcha_solver.models.glyph import build_glyph
@@ -162,16 +169,19 @@ class GlyphTask:
 
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    def batches(self, seed: int, start: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int32]]]:
-        return stream(self._maker(), workers=self.workers, seed=seed, start=start)
+    def batches(self, seed: int, start: int) -> Iterator[GlyphBatch]:
+        make = MakeGlyphs(self._mixture(), self.segment, self.batch)
+        return stream(make, workers=self.workers, seed=seed, start=start)
 
-    def heldout(self) -> Sequence[tuple[NDArray[Any], NDArray[np.int32]]]:
-        return [self._maker()(np.random.default_rng([_HELDOUT_SEED, k])) for k in range(8)]
+    def heldout(self) -> Sequence[GlyphBatch]:
+        make = MakeGlyphs(self._mixture(), self.segment, _HELDOUT_CROPS // _HELDOUT_BATCHES)
+        return [make(np.random.default_rng([_HELDOUT_SEED, k])) for k in range(_HELDOUT_BATCHES)]
 
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
-        """Share of the crops told right, letters of one shape in both cases taken as one."""
-        folded = np.array([NOTHING, *[self.charset.symbols.lower().index(c) + 1 for c in self.charset.symbols.lower()]])
+        """Share of the crops told right; the two cases of a letter count as one, many have the same shape."""
+        lower = self.charset.symbols.lower()
+        folded = np.array([NOTHING, *[lower.index(char) + 1 for char in lower]])
         return float((folded[logits.argmax(axis=-1)] == folded[labels]).mean())
 
-    def _maker(self) -> MakeGlyphs:
-        return MakeGlyphs(tuple(self.designs), self.charset.symbols, self.segment, self.batch)
+    def _mixture(self) -> Mixture:
+        return Mixture(tuple(parse_source(source) for source in self.sources), self.charset)

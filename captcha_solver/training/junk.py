@@ -114,10 +114,10 @@ def texture(stock: Stock, rng: np.random.Generator) -> Ink:
     u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
     wave = np.sin(2 * np.pi * u / period + rng.uniform(0, 6))
     if rng.random() < 0.5:
-        wave = wave * np.sin(2 * np.pi * v / rng.uniform(3, 9))
+        wave *= np.sin(2 * np.pi * v / rng.uniform(3, 9))
     if rng.random() < 0.5:
         return np.where(wave > rng.uniform(-0.5, 0.5), 255, 0).astype(np.uint8)
-    return ((wave + 1) * 127).astype(np.uint8)
+    return np.asarray((wave + 1) * 127, np.uint8)
 
 
 def blank(stock: Stock, rng: np.random.Generator) -> Ink:

@@ -16,8 +16,9 @@ from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
 
 COLUMNS_PER_STEP = 4
-BATCHES_A_DRAW = 4  # images of one draw are sorted by width, so that a batch needs little padding
+BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
+AUGMENTED_SHARE = 0.3
 HELDOUT_IMAGES = 1024
 HELDOUT_SEED = 987_654_321  # no training seed draws from this stream
 
@@ -36,19 +37,24 @@ class MakeStrips:
 
     def __call__(self, rng: np.random.Generator) -> list[StripBatch]:
         """A list of (x (N, S, W, 3) uint8, y (N, L) int32 zero padded), W a multiple of the width step."""
-        strips = [self._strip(rng) for _ in range(self.batch * self.batches)]
+        strips: list[tuple[NDArray[np.uint8], list[int]]] = []
+        wanted = self.batch * self.batches
+        while len(strips) < wanted:
+            strips += self._strips(rng, wanted - len(strips))
         strips.sort(key=lambda pair: pair[0].shape[1])
-        groups = [strips[i : i + self.batch] for i in range(0, len(strips), self.batch)]
+        groups = [strips[i : i + self.batch] for i in range(0, wanted, self.batch)]
         return [self._stacked(groups[i]) for i in rng.permutation(len(groups))]
 
-    def _strip(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[int]]:
-        while True:
-            image, text = self.mixture.image(rng, heldout=self.heldout)
-            if not self.heldout and rng.random() < 0.3:
+    def _strips(self, rng: np.random.Generator, count: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
+        """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
+        made = []
+        for image, text in self.mixture.images(rng, count, heldout=self.heldout):
+            if not self.heldout and rng.random() < AUGMENTED_SHARE:
                 image = augment(image, rng)
             pixels, _, _ = strip_levels(image, self.slide)
             if fits(text, pixels.shape[1]):
-                return pixels, self.mixture.charset.encode(text)
+                made.append((pixels, self.mixture.charset.encode(text)))
+        return made
 
     def _stacked(self, group: Sequence[tuple[NDArray[np.uint8], list[int]]]) -> StripBatch:
         step = self.slide.width_step_px

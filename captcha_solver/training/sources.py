@@ -11,7 +11,7 @@ import numpy as np
 from captcha_solver.charset import Charset
 from captcha_solver.dataset import read_folder
 from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import draw
+from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image
@@ -69,7 +69,7 @@ def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], t
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Weighted sources. ``image`` draws one labelled image; texts that the charset lacks are drawn again."""
+    """Weighted sources of labelled images, all of whose texts the charset can write."""
 
     sources: tuple[Source, ...]
     charset: Charset
@@ -86,26 +86,28 @@ class Mixture:
                         f"{source.spec}: labels hold {''.join(sorted(unknown))!r}, which the charset "
                         f"{self.charset.symbols!r} lacks"
                     )
-            elif load_design(source.spec).command is not None:
+                continue
+            design = load_design(source.spec)
+            if design.command is not None:
                 raise OptionError(
                     f"design {source.spec!r} is a command: draw a folder of it first "
                     f"(captcha-solver draw {source.spec} --count N --out FOLDER) and train on that"
                 )
+            self.charset.encode("".join(design.lettering.charsets))
 
-    def pick(self, rng: np.random.Generator) -> Source:
-        if len(self.sources) == 1:
-            return self.sources[0]
-        weights = np.cumsum([s.weight for s in self.sources])
-        return self.sources[int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))]
-
-    def image(self, rng: np.random.Generator, *, heldout: bool = False) -> tuple[Rgb, str]:
-        """One image (H, W, 3) uint8 and its text; from a folder's held-out part if ``heldout``."""
-        source = self.pick(rng)
-        if not source.is_folder:
-            drawing = draw(cached_design(source.spec), None, rng)
-            return drawing.image, drawing.text
-        samples = folder_samples(source.spec, self.labels)[1 if heldout else 0]
-        return _readable(samples, rng)
+    def images(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[tuple[Rgb, str]]:
+        """``count`` images (H, W, 3) uint8 with their texts; from folders' held-out parts if ``heldout``."""
+        weights = np.array([s.weight for s in self.sources])
+        shares = rng.multinomial(count, weights / weights.sum()).tolist()
+        drawn: list[tuple[Rgb, str]] = []
+        for source, share in zip(self.sources, shares, strict=True):
+            if source.is_folder:
+                samples = folder_samples(source.spec, self.labels)[1 if heldout else 0]
+                drawn += [_readable(samples, rng) for _ in range(share)]
+            else:
+                drawings = draw_batch(cached_design(source.spec), [None] * share, rng)
+                drawn += [(drawing.image, drawing.text) for drawing in drawings]
+        return drawn
 
     def describe(self) -> list[dict[str, object]]:
         """What the training card says of the sources: name, weight and a hash of the content."""

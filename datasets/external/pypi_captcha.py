@@ -19,7 +19,7 @@ def draw(order: Order, text: str, rng: random.Random) -> bytes:
     captcha.image.secrets = SimpleNamespace(
         randbelow=rng.randrange, randbits=rng.getrandbits, choice=rng.choice
     )
-    return ImageCaptcha(width=order.width_px, height=order.height_px).generate(text).getvalue()
+    return bytes(ImageCaptcha(width=order.width_px, height=order.height_px).generate(text).getvalue())
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def renderer(width_px: int, height_px: int) -> Callable[[str], Image]:
     fonts = [str(find_face(face).path) for face in FACES]
     letters = wheezy.text(fonts=fonts, drawings=[wheezy.warp(), wheezy.rotate(), wheezy.offset()])
     steps = [wheezy.background(), letters, wheezy.curve(), wheezy.noise(), wheezy.smooth()]
-    return wheezy.captcha(drawings=steps, width=width_px, height=height_px)
+    render: Callable[[str], Image] = wheezy.captcha(drawings=steps, width=width_px, height=height_px)
+    return render
 
 
 def draw(order: Order, text: str, rng: random.Random) -> bytes:

@@ -1,0 +1,86 @@
+"""Many pictures before anything is drawn: the layout of all their glyphs as arrays, so that a batch costs one pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.designs.scene import FloatArray
+
+
+@dataclass(slots=True)
+class Page:
+    """What the layout phase may change. N pictures, L the longest text; shorter texts leave the last places unused.
+
+    Shapes are (N, L) float32 unless said otherwise; a distortion may broadcast (N, 1).
+    """
+
+    rng: np.random.Generator
+    texts: list[str]
+    faces: list[list[str]]
+    width_px: FloatArray  # (N, 1)
+    height_px: FloatArray  # (N, 1)
+    background: FloatArray  # (N, 3) 0-255
+    ink: FloatArray  # (N, 3) 0-255
+    valid: NDArray[np.bool_]
+    size_px: FloatArray  # em size
+    rotation_deg: FloatArray
+    skew_deg: FloatArray  # slant, positive leans right
+    stretch: FloatArray  # horizontal scale, 1 = as designed
+    shift_px: FloatArray  # (N, L, 2) x and y offset after layout
+    corners_fraction: FloatArray  # (N, L, 4, 2) offset of each corner, in em
+    gap_fraction: FloatArray  # extra space after the glyph, in em; negative overlaps
+    weight_px: FloatArray  # stroke made thicker (> 0) or thinner (< 0)
+    hollow_px: FloatArray  # outline width; 0 = solid
+    bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
+    touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
+    rows: NDArray[np.int32]  # (N, 1) 1, or 2 for text in two rows
+    colours: FloatArray  # (N, L, 3) 0-255
+    coloured: NDArray[np.bool_]  # (N,) whether the glyphs have colours of their own
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, L)"""
+        count, longest = self.valid.shape
+        return count, longest
+
+    def uniform(self, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
+        """A number for each glyph, (N, L)."""
+        return (low + self.rng.random(self.shape, np.float32) * np.subtract(high, low)).astype(np.float32)
+
+    def uniform_each(self, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
+        """A number for each picture, (N, 1)."""
+        return (low + self.rng.random((len(self.texts), 1), np.float32) * np.subtract(high, low)).astype(np.float32)
+
+
+def plain_page(
+    rng: np.random.Generator, texts: list[str], faces: list[list[str]], size_px: FloatArray, canvas_px: FloatArray
+) -> Page:
+    """Upright, solid, evenly spaced, black glyphs of ``size_px`` (N,) on white canvases ``canvas_px`` (N, 2)."""
+    n, longest = len(texts), max(map(len, texts))
+    lengths = np.array([len(text) for text in texts])[:, None]
+    zero = np.zeros((6, n, longest), np.float32)
+    return Page(
+        rng=rng,
+        texts=texts,
+        faces=faces,
+        width_px=canvas_px[:, :1],
+        height_px=canvas_px[:, 1:],
+        background=np.full((n, 3), 255, np.float32),
+        ink=np.zeros((n, 3), np.float32),
+        valid=np.arange(longest) < lengths,
+        size_px=np.repeat(size_px[:, None], longest, 1),
+        rotation_deg=zero[0],
+        skew_deg=zero[1],
+        stretch=np.ones((n, longest), np.float32),
+        shift_px=np.zeros((n, longest, 2), np.float32),
+        corners_fraction=np.zeros((n, longest, 4, 2), np.float32),
+        gap_fraction=zero[2],
+        weight_px=zero[3],
+        hollow_px=zero[4],
+        bend_fraction=zero[5],
+        touch_fraction=np.zeros((n, 1), np.float32),
+        rows=np.ones((n, 1), np.int32),
+        colours=np.zeros((n, longest, 3), np.float32),
+        coloured=np.zeros(n, np.bool_),
+    )

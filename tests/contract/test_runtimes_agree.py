@@ -1,0 +1,49 @@
+"""Every shipped bundle answers alike on every runtime: 500 drawn images, probabilities within 1e-4."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from captcha_solver.decode import Constraints, decode
+from captcha_solver.designs.draw import draw
+from captcha_solver.designs.load import builtin_designs, load_design
+from captcha_solver.models.bundle import shipped_bundles
+from captcha_solver.models.runtimes import RUNTIMES
+from captcha_solver.recognizers import load_recognizer
+from captcha_solver.types import Rgb, Scores
+
+IMAGES = 500
+SEED = 20_260_000
+TOLERANCE = 1e-4
+REFERENCE = "keras"
+
+
+@cache
+def drawn() -> tuple[Rgb, ...]:
+    """The images, the built-in designs taking turns."""
+    designs = [load_design(path) for _, path in sorted(builtin_designs().items())]
+    return tuple(
+        draw(designs[i % len(designs)], None, np.random.default_rng([SEED, i])).image for i in range(IMAGES)
+    )
+
+
+@cache
+def scored(model: str, runtime: str) -> tuple[tuple[Scores, ...], tuple[str, ...]]:
+    recognizer = load_recognizer(shipped_bundles()[model], runtime)
+    scores: list[Scores] = []
+    for start in range(0, IMAGES, 50):
+        scores += recognizer.score(drawn()[start : start + 50])
+    answers = [decode(s, recognizer.charset, Constraints(), recognizer.temperature).text for s in scores]
+    return tuple(scores), tuple(answers)
+
+
+@pytest.mark.parametrize("model", sorted(shipped_bundles()))
+@pytest.mark.parametrize("runtime", sorted(set(RUNTIMES) - {REFERENCE}))
+def test_a_runtime_agrees_with_keras(model: str, runtime: str) -> None:
+    (expected, texts), (received, others) = scored(model, REFERENCE), scored(model, runtime)
+    assert others == texts
+    assert sum(map(bool, texts)) > IMAGES // 10, "a network that reads nothing proves nothing"
+    for one, other in zip(expected, received, strict=True):
+        assert one.log_probs.shape == other.log_probs.shape
+        np.testing.assert_allclose(np.exp(other.log_probs), np.exp(one.log_probs), atol=TOLERANCE, rtol=0)
