@@ -126,12 +126,10 @@ def doctor(runtime: str) -> int:
 
 
 def _drawn(design: Design, count: int, seed: int, done: Callable[[int], None]) -> Iterator[Sample]:
-    """Image i comes from a generator of (seed, i) alone: more images, or fewer, change none of the others."""
-    from captcha_solver.designs.draw import draw as draw_one
-    from captcha_solver.designs.draw import seeded
+    """Image i is the same however many are drawn."""
+    from captcha_solver.designs.draw import draw_run
 
     digits = max(5, len(str(count - 1)))
-    for index in range(count):
-        drawing = draw_one(design, None, seeded(seed, index))
+    for index, drawing in zip(range(count), draw_run(design, seed), strict=False):
         yield Sample(f"{index:0{digits}}", encode_png(drawing.image), drawing.text, design.name, seed)
         done(1)

@@ -10,7 +10,7 @@ import click
 from captcha_solver.cli import run
 from captcha_solver.cli_show import DONE, interval, progress, show_table
 from captcha_solver.dataset import writable_folder
-from captcha_solver.designs.draw import draw, seeded
+from captcha_solver.designs.draw import draw_run
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.score import SetScore, is_solved, run_trials, score_trials
@@ -64,10 +64,10 @@ def demo(count: int, seed: int, out: Path) -> int:
 def drawn(name: str, indices: range, seed: int) -> list[Sample]:
     """Samples of a built-in design, one an index; the same seed and index draw the same."""
     design = load_design(name)
-    drawings = [draw(design, None, seeded(seed, index)) for index in indices]
+    drawings = draw_run(design, seed, indices.start)
     return [
         Sample(f"{name}-{index:03}", encode_png(drawing.image), drawing.text, name, seed)
-        for index, drawing in zip(indices, drawings, strict=True)
+        for index, drawing in zip(indices, drawings, strict=False)
     ]
 
 

@@ -10,7 +10,7 @@ from captcha_solver.types import Glyphs, Gray, Scores
 
 __all__ = ["Candidates", "SegmentSettings", "best_path", "candidates"]
 
-_LOOKALIKES = 3  # classes that share a piece's probability, such as 0, O and o
+_LOOKALIKES = 4  # classes that share a piece's probability, such as 0, O and o
 _LEAST_SHARE = 1e-3
 
 

@@ -153,6 +153,6 @@ def test_a_training_interrupted_and_gone_on_with_ends_as_one_that_ran_through(tm
     images, labels = MakeBars(32)(np.random.default_rng(9))[0]
     logits = [OnnxRuntime(bundle).run(as_float(images)) for bundle in (one, other)]
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-3)
-    assert right(logits[0], labels).mean() > 0.5
+    assert right(logits[0], labels).mean() > 0.2  # guessing gives 0.04
     with pytest.raises(BundleError, match="holds a finished bundle already"):
         train(BarsTask(), tmp_path / "through", SETTINGS)

@@ -139,8 +139,3 @@ def _finished(design: Design, scene: Scene) -> Drawing:
     for distortion in (*phases[Phase.MARKS], *phases[Phase.IMAGE]):
         distortion.apply(scene)
     return Drawing(scene.image, scene.text, scene.owners)
-
-
-def seeded(seed: int, index: int) -> np.random.Generator:
-    """The generator of item ``index`` of a run: independent of how many are drawn, and in what order."""
-    return np.random.default_rng([seed, index])

@@ -80,7 +80,7 @@ def save_bundle(  # the manifest's own keys, each by name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         write_keras(model, folder / KERAS_FILE)
-        write_onnx(model, folder / ONNX_FILE)
+        write_onnx(folder / KERAS_FILE, folder / ONNX_FILE)
         manifest = {
             "format": FORMAT,
             "kind": kind,

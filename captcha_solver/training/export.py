@@ -1,8 +1,12 @@
 """Write a Keras network as model.keras and model.onnx, and prove that both runtimes give the same answers."""
 
 import contextlib
+import importlib.util
 import io
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +22,7 @@ from captcha_solver.training.calibration import log_softmax
 from captcha_solver.types import Batch
 
 TOLERANCE = 1e-4
-ONNX_PACKAGES = {"tensorflow": ("tf2onnx", "onnx"), "torch": ("onnx",), "jax": ("jax2onnx", "onnx")}
+EXPORTERS = ("tensorflow", "tf2onnx", "onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,39 @@ def write_keras(model: Any, path: Path) -> None:
     temporary.replace(path)
 
 
-def write_onnx(model: Any, path: Path) -> None:
-    """``model.onnx`` with batch and width left free."""
-    keras = import_keras()
-    backend = keras.backend.backend()
-    _require(backend)
+def write_onnx(keras_path: Path, path: Path) -> None:
+    """``model.onnx`` from ``model.keras``, batch and width left free.
+
+    TensorFlow exports, whichever backend trained: the other backends' exporters fix the width. A process holds
+    one backend only, so that another backend's export runs in a process of its own.
+    """
+    missing = [name for name in EXPORTERS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SetupError(f"an ONNX export needs {', '.join(missing)}: pip install 'captcha-solver[train]'")
     temporary = path.with_name(f".part-{path.name}")
-    shape = [2 if i == 0 else (d or 64) for i, d in enumerate(model.input_shape)]
-    model(np.zeros(shape, np.float32), training=False)  # an export needs one call before it
-    with _silence():
-        model.export(str(temporary), format="onnx", verbose=False)
+    if import_keras().backend.backend() == "tensorflow":
+        export(keras_path, temporary)
+    else:
+        _export_elsewhere(keras_path, temporary)
     temporary.replace(path)
+
+
+def export(keras_path: Path, onnx_path: Path) -> None:
+    """Export a saved network; the backend must be TensorFlow."""
+    model = import_keras().saving.load_model(keras_path, compile=False, safe_mode=True)
+    shape = [2 if i == 0 else (d or 64) for i, d in enumerate(model.input_shape)]
+    with _silence():
+        model(np.zeros(shape, np.float32), training=False)  # an export needs one call before it
+        model.export(str(onnx_path), format="onnx", verbose=False)
+
+
+def _export_elsewhere(keras_path: Path, onnx_path: Path) -> None:
+    command = [sys.executable, "-m", "captcha_solver.training.export", str(keras_path), str(onnx_path)]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise SetupError(f"the ONNX export of {keras_path} by TensorFlow failed: {last}")
 
 
 def check_parity(bundle: Bundle, batches: Sequence[Batch]) -> Parity:
@@ -81,20 +107,6 @@ def _answers_differ(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[n
     return answers
 
 
-def _require(backend: str) -> None:
-    import importlib.util
-
-    if backend not in ONNX_PACKAGES:
-        raise SetupError(
-            f"expected KERAS_BACKEND out of {', '.join(ONNX_PACKAGES)} for an export, received {backend}"
-        )
-    missing = [name for name in ONNX_PACKAGES[backend] if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SetupError(
-            f"an ONNX export from {backend} needs {', '.join(missing)}: pip install {' '.join(missing)}"
-        )
-
-
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep the exporters' chatter off the terminal; errors still raise."""
@@ -108,3 +120,7 @@ def _silence() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+if __name__ == "__main__":
+    export(Path(sys.argv[1]), Path(sys.argv[2]))

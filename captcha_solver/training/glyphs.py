@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset, parse_charset
-from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import Drawing, draw
+from captcha_solver.designs.draw import Drawing, draw_batch
 from captcha_solver.errors import OptionError
 from captcha_solver.lattice import Lattice, crop, find_lattice
 from captcha_solver.preprocess import to_gray
@@ -32,6 +31,7 @@ _FIRM = 0.3  # ink that counts, 0-1
 _FEWEST_PIXELS = 12  # of a glyph that can be seen at all
 _FROM_FONTS = 0.3  # part of a batch drawn straight from fonts
 _JUNK = 0.38  # part of a batch that is "not a glyph"
+_IMAGES = 2  # drawn at a time of one design
 _HELDOUT_SEED = 7_700_000  # no training seed draws from this stream
 _HELDOUT_CROPS, _HELDOUT_BATCHES = 4096, 8
 
@@ -48,6 +48,7 @@ class MakeGlyphs:
 
     def __call__(self, rng: np.random.Generator) -> GlyphBatch:
         symbols, side = self.mixture.charset.symbols, self.settings.glyph_px
+        weights = np.array([source.weight for source in self.mixture.sources])
         wanted_junk = round(_JUNK * self.n)
         wanted_glyphs = self.n - wanted_junk
         junk = [junk_crop(rng, symbols, side) for _ in range(round(_FROM_FONTS * wanted_junk))]
@@ -56,10 +57,11 @@ class MakeGlyphs:
         for _ in range(20 * self.n):  # images; a few hundred at most are needed
             if len(junk) >= wanted_junk and len(glyphs) >= wanted_glyphs:
                 break
-            design = cached_design(self.mixture.pick(rng).spec)
-            cut = image_crops(rng, design, self.mixture.charset, self.settings)
-            glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
-            junk += [pixels for pixels, name in cut if name == NOTHING]
+            spec = self.mixture.sources[int(rng.choice(len(weights), p=weights / weights.sum()))].spec
+            for drawing in draw_batch(cached_design(spec), [None] * _IMAGES, rng, owners=True):
+                cut = image_crops(rng, drawing, self.mixture.charset, self.settings)
+                glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
+                junk += [pixels for pixels, name in cut if name == NOTHING]
         chosen = [(pixels, NOTHING) for pixels in junk[:wanted_junk]] + glyphs[:wanted_glyphs]
         order = rng.permutation(len(chosen))
         x = np.stack([chosen[i][0] for i in order])[..., None]
@@ -67,17 +69,16 @@ class MakeGlyphs:
 
 
 def image_crops(
-    rng: np.random.Generator, design: Design, charset: Charset, settings: SegmentSettings
+    rng: np.random.Generator, drawing: Drawing, charset: Charset, settings: SegmentSettings
 ) -> list[tuple[NDArray[np.float32], int]]:
-    """Crops (G, G) float32 0-1 and labels of one drawn image: some of its glyphs, and some of its junk."""
-    drawing = draw(design, None, rng, owners=True)
+    """Crops (G, G) float32 0-1 and labels of one image: about as many as it has glyphs, and as much junk."""
     lattice = find_lattice(to_gray(drawing.image, settings), settings)
     if lattice is None:
         return []
     labels = label(lattice, drawing, charset)
     size = len(drawing.text)
-    junk = rng.permutation(np.flatnonzero(labels == NOTHING))[: 2 + size]
-    glyphs = rng.permutation(np.flatnonzero(labels > NOTHING))[: 2 * size]
+    junk = rng.permutation(np.flatnonzero(labels == NOTHING))[:size]
+    glyphs = rng.permutation(np.flatnonzero(labels > NOTHING))[: size + size // 2]
     chosen = np.concatenate([junk, glyphs])
     cut = [(crop(lattice, lattice.edges[i], settings), int(labels[i])) for i in chosen]
     return [(piece[0], name) for piece, name in cut if piece is not None]

@@ -1,0 +1,254 @@
+"""Designs: what the drawer draws, that a seed fixes it, and that every distortion does something and can be off."""
+
+import dataclasses
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from captcha_solver.designs.design import Design, DistortionSpec, Range
+from captcha_solver.designs.draw import CHUNK, Drawing, draw, draw_batch, draw_run, random_text
+from captcha_solver.designs.kinds import KINDS
+from captcha_solver.designs.knobs import Phase, at_severity, check_value, knobs_of
+from captcha_solver.designs.load import builtin_designs, load_design, parse_design
+from captcha_solver.errors import DesignError
+from captcha_solver.types import Rgb
+
+BASE = """
+name = "base"
+[canvas]
+width_px = 120
+height_px = 48
+[text]
+charset = "ABC"
+length = "3"
+size_fraction = 0.7
+[fonts]
+faces = ["open-sans"]
+[[palette]]
+background_levels = 240
+ink_levels = 20
+"""
+DRAWN = sorted(name for name, path in builtin_designs().items() if load_design(path).command is None)
+
+
+def base(*distortions: DistortionSpec) -> Design:
+    return dataclasses.replace(parse_design(BASE, "base"), distortions=distortions)
+
+
+def spec(kind: str, severity: float, **options: object) -> DistortionSpec:
+    return DistortionSpec(kind, KINDS[kind](**options), Range(severity, severity), 1.0)
+
+
+def drawn(design: Design, seed: int = 5, text: str = "ABC") -> Drawing:
+    return draw(design, text, np.random.default_rng(seed))
+
+
+def test_plain_text_is_dark_ink_on_a_light_canvas_and_centred() -> None:
+    image = drawn(base()).image
+    assert image.shape == (48, 120, 3)
+    assert image.dtype == np.uint8
+    assert image[0, 0].tolist() == [240, 240, 240]
+    assert image.min() == 20
+    rows = (image[:, :, 0] < 128).any(axis=1).nonzero()[0]
+    assert abs((rows[0] + rows[-1]) / 2 - 24) <= 2  # capitals stand in the middle of the height
+    height = rows[-1] - rows[0]
+    assert 0.7 * 48 * 0.6 <= height <= 0.7 * 48 * 0.9  # capitals are about 0.72 of the font size
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_built_in_design_draws_its_own_charset_lengths_and_canvas(name: str) -> None:
+    design = load_design(name)
+    assert design.summary
+    for drawing in islice(draw_run(design, 3), 12):
+        height, width, channels = drawing.image.shape
+        assert channels == 3
+        assert drawing.image.dtype == np.uint8
+        assert design.canvas.width_px.low <= width <= design.canvas.width_px.high
+        assert design.canvas.height_px.low <= height <= design.canvas.height_px.high
+        assert any(set(drawing.text) <= set(charset) for charset in design.lettering.charsets)
+        assert design.lettering.min_length <= len(drawing.text) <= design.lettering.max_length
+
+
+def test_there_are_a_dozen_designs_and_a_wild_one() -> None:
+    assert len(DRAWN) >= 13
+    assert "wild" in DRAWN
+
+
+@pytest.mark.parametrize("name", ["classic", "wild", "gauntlet"])
+def test_a_seed_fixes_every_pixel_and_another_seed_does_not(name: str) -> None:
+    design = load_design(name)
+    first, again, other = (list(islice(draw_run(design, seed), 5)) for seed in (1, 1, 2))
+    for a, b in zip(first, again, strict=True):
+        assert a.text == b.text
+        np.testing.assert_array_equal(a.image, b.image)
+    assert any(a.image.shape != b.image.shape or (a.image != b.image).any() for a, b in zip(first, other, strict=True))
+
+
+def test_a_run_can_be_entered_anywhere() -> None:
+    design = load_design("classic")
+    whole = list(islice(draw_run(design, 7), CHUNK + 3))
+    for start in (2, CHUNK - 1, CHUNK + 1):
+        np.testing.assert_array_equal(next(draw_run(design, 7, start)).image, whole[start].image)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_distortion_is_off_at_severity_0_and_changes_the_picture_at_5(kind: str) -> None:
+    def pictures(*distortions: DistortionSpec) -> list[Rgb]:
+        design = parse_design(BASE.replace("= 240", "= [200, 255]").replace("= 20", "= [0, 150]"), "colourful")
+        return [drawn(dataclasses.replace(design, distortions=distortions), seed).image for seed in range(4)]
+
+    changed, untouched = pictures(spec(kind, 5)), pictures(spec(kind, 0))
+    if KINDS[kind]().phase is not Phase.LAYOUT:  # a layout draws its random numbers all the same
+        assert all((a == b).all() for a, b in zip(untouched, pictures(), strict=True))
+    assert any(a.shape == b.shape and (a != b).any() for a, b in zip(changed, untouched, strict=True))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_knobs_carry_a_unit_and_a_default_within_their_limits(kind: str) -> None:
+    assert KINDS[kind].__doc__
+    for name, knob in knobs_of(KINDS[kind]).items():
+        default = getattr(KINDS[kind](), name)
+        check_value(name, knob, default)
+        if not knob.choices:
+            assert name.rsplit("_", 1)[-1] in {
+                "px", "deg", "fraction", "levels", "count", "quality", "colours", "probability",
+            }  # fmt: skip
+
+
+def test_severity_scales_strengths_in_proportion_and_holds_them_within_limits() -> None:
+    rotate = KINDS["rotate"](max_deg=30)
+    assert [at_severity(rotate, float(s)).max_deg for s in (1, 3, 5)] == [10, 30, 50]  # type: ignore[attr-defined]
+    hollow = KINDS["hollow"](width_px=2.0, each_probability=0.9)
+    strong = at_severity(hollow, 5.0)
+    assert (strong.width_px, strong.each_probability) == (2.0, 1.0)  # type: ignore[attr-defined]
+
+
+def test_a_stronger_rotation_turns_further() -> None:
+    def tilt(severity: float) -> float:
+        drawings = [drawn(base(spec("rotate-text", severity, max_deg=15)), seed, "A") for seed in range(30)]
+        heights = [np.ptp((d.image[:, :, 0] < 128).any(axis=0).nonzero()[0]) for d in drawings]
+        return float(np.std(heights))
+
+    assert tilt(0.0) < tilt(2.0) < tilt(5.0)
+
+
+def test_owners_name_the_glyph_of_each_pixel_left_to_right_also_after_a_warp() -> None:
+    design = base(spec("spread", 3), spec("wave", 3))
+    drawing = draw(design, "ABC", np.random.default_rng(0), owners=True)
+    assert drawing.owners is not None
+    assert set(np.unique(drawing.owners)) == {0, 1, 2, 3}
+    middles = [(drawing.owners == i).nonzero()[1].mean() for i in (1, 2, 3)]
+    assert middles == sorted(middles)
+    dark = drawing.image[:, :, 0] < 100
+    assert (drawing.owners[dark] > 0).mean() > 0.9
+
+
+def test_collapse_leaves_no_gap_between_glyphs() -> None:
+    def gaps(drawing: Drawing) -> int:
+        ink = (drawing.image[:, :, 0] < 160).any(axis=0)
+        return int((np.diff(ink.astype(int)) == 1).sum())
+
+    assert gaps(drawn(base(spec("spread", 5)), text="ABC")) == 3
+    assert gaps(drawn(base(spec("collapse", 5)), text="BBB")) == 1
+
+
+def test_two_layers_set_the_second_half_below_the_first() -> None:
+    drawing = draw(base(spec("two-layers", 3)), "ABCA", np.random.default_rng(1), owners=True)
+    assert drawing.owners is not None
+    rows = [(drawing.owners == i).nonzero()[0].mean() for i in (1, 2, 3, 4)]
+    assert max(rows[:2]) < min(rows[2:])
+
+
+def test_marks_of_the_texts_colour_add_only_that_colour() -> None:
+    image = drawn(base(spec("lines", 5, colour="text"), spec("dots", 3, colour="text"))).image
+    assert len(np.unique(image[:, :, 0])) <= 256
+    assert image.min() == 20
+    assert image.max() == 240
+    assert (image[:, :, 0] == image[:, :, 2]).all()
+
+
+def test_a_long_text_is_made_to_fit() -> None:
+    design = dataclasses.replace(base(), lettering=dataclasses.replace(base().lettering, max_length=12))
+    image = drawn(design, text="ABCABCABCABC").image
+    columns = (image[:, :, 0] < 128).any(axis=0).nonzero()[0]
+    assert columns[0] >= 0
+    assert np.ptp(columns) <= 120 * 0.94 + 1
+
+
+def test_batches_may_mix_lengths() -> None:
+    drawings = draw_batch(base(), ["A", "ABC", "AB"], np.random.default_rng(0))
+    widths = [np.ptp((d.image[:, :, 0] < 128).any(axis=0).nonzero()[0]) for d in drawings]
+    assert widths[0] < widths[2] < widths[1]
+    assert draw_batch(base(), [], np.random.default_rng(0)) == []
+
+
+def test_random_texts_use_every_length_and_character() -> None:
+    design = parse_design('[text]\ncharset = "AB"\nlength = "2-3"', "t")
+    rng = np.random.default_rng(0)
+    texts = {random_text(design, rng) for _ in range(200)}
+    assert texts == {a + b + c for a in "AB" for b in "AB" for c in ("", "A", "B")}
+
+
+def test_a_text_outside_the_charset_is_refused() -> None:
+    with pytest.raises(DesignError, match=r"draws 'ABC', received 'AX'"):
+        draw(base(), "AX", np.random.default_rng(0))
+
+
+def test_a_command_design_is_not_drawn_here() -> None:
+    design = load_design("external-pypi-captcha")
+    with pytest.raises(DesignError, match="captcha-solver draw"):
+        draw(design, None, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("edit", "line", "says"),
+    [
+        (("width_px = 120", "widht_px = 120"), 4, "canvas.widht_px: unknown key; expected one of width_px, height_px"),
+        (("width_px = 120", 'width_px = "120 px"'), 4, "canvas.width_px: expected a number"),
+        (("height_px = 48", "height_px = 4"), 5, "expected 12 to 1000, received 4"),
+        (("height_px = 48", "height_px = [60, 40]"), 5, "low <= high"),
+        (('length = "3"', 'length = "9-2"'), 8, "text.length: expected 1 <= low <= high"),
+        (('length = "3"', 'length = "many"'), 8, "text.length: expected a number"),
+        (('faces = ["open-sans"]', 'faces = ["open-snas"]'), 11, "no face 'open-snas'"),
+        (('charset = "ABC"', 'charset = ""'), 7, "text.charset"),
+        (("ink_levels = 20", "ink_levels = 300"), 14, "palette.ink_levels: expected 0 to 255, received 300"),
+        (("ink_levels = 20", "ink_levels = 239\nmin_contrast_levels = 60"), 15, "widest gap"),
+    ],
+)
+def test_a_broken_design_names_the_key_and_the_line(edit: tuple[str, str], line: int, says: str) -> None:
+    with pytest.raises(DesignError) as error:
+        parse_design(BASE.replace(*edit), "mine.toml")
+    assert f"mine.toml, line {line}: " in str(error.value)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "says"),
+    [
+        ('kind = "rotat"', 17, "no distortion 'rotat'; expected one of rotate"),
+        ('kind = "rotate"\nmax_rad = 1', 18, "max_rad: unknown key"),
+        ('kind = "rotate"\nmax_deg = 500', 18, "max_deg: expected 0 to 180"),
+        ('kind = "rotate"\nmax_deg = "20 deg"', 18, "max_deg: expected a number"),
+        ('kind = "rotate"\nseverity = 6', 18, "severity: expected 0 to 5, received 6"),
+        ('kind = "lines"\ncolour = "pink"', 18, "colour: expected one of text, random, canvas, mixed"),
+        ('kind = "jpeg"\nprobability = 2', 18, "probability: expected 0 to 1"),
+    ],
+)
+def test_a_broken_distortion_names_the_key_and_the_line(body: str, line: int, says: str) -> None:
+    good = '[[distortion]]\nkind = "blur"\n'
+    with pytest.raises(DesignError) as error:
+        parse_design(BASE.strip("\n") + "\n" + good + "[[distortion]]\n" + body, "mine.toml")
+    assert f"mine.toml, line {line}: " in str(error.value), str(error.value)
+    assert says in str(error.value)
+
+
+def test_toml_that_is_none_says_so() -> None:
+    with pytest.raises(DesignError, match=r"mine.toml: not valid TOML: .*line 1"):
+        parse_design("name = ", "mine.toml")
+
+
+def test_a_design_that_is_not_there_lists_those_that_are() -> None:
+    with pytest.raises(DesignError, match=r"no design 'clasic'.*classic"):
+        load_design("clasic")
