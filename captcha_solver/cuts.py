@@ -107,9 +107,7 @@ def _accumulate(cost: NDArray[np.float32]) -> NDArray[np.float32]:
     return total
 
 
-def _trace(
-    down: NDArray[np.float32], up: NDArray[np.float32], middle: int, starts: list[int]
-) -> NDArray[np.int32]:
+def _trace(down: NDArray[np.float32], up: NDArray[np.float32], middle: int, starts: list[int]) -> NDArray[np.int32]:
     """Columns (K, h) of the best seams through ``starts`` (K of them) on row ``middle``."""
     paths = np.zeros((len(starts), len(down)), np.int32)
     paths[:, middle] = starts

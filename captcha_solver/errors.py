@@ -1,12 +1,12 @@
 """The tree of errors: each says what was expected, what was received, and what to do.
 
-    CaptchaSolverError
-    ├── ImageError      bytes that cannot be read as an image, or break a limit
-    ├── DatasetError    a folder or its labels.csv is not as it should be
-    ├── DesignError     a TOML design says something impossible (names the key and the line)
-    ├── BundleError     a model bundle is missing, changed, or made for something else
-    ├── OptionError     an argument is out of range (a usage error on the command line)
-    └── SetupError      something that must be installed or writable is not
+CaptchaSolverError
+├── ImageError      bytes that cannot be read as an image, or break a limit
+├── DatasetError    a folder or its labels.csv is not as it should be
+├── DesignError     a TOML design says something impossible (names the key and the line)
+├── BundleError     a model bundle is missing, changed, or made for something else
+├── OptionError     an argument is out of range (a usage error on the command line)
+└── SetupError      something that must be installed or writable is not
 """
 
 

@@ -92,9 +92,7 @@ def find_lattice(gray: Gray, settings: SegmentSettings) -> Lattice | None:
     return Lattice(ink, pieces, bounds, (shares / shares.sum()).astype(np.float32), edges)
 
 
-def crop(
-    lattice: Lattice, edge: Sequence[int], settings: SegmentSettings
-) -> tuple[NDArray[np.float32], Box] | None:
+def crop(lattice: Lattice, edge: Sequence[int], settings: SegmentSettings) -> tuple[NDArray[np.float32], Box] | None:
     """One candidate: crop (G, G) float32 0-1 and box in image pixels; ``None`` if too low to be a glyph."""
     first, last = int(edge[0]), int(edge[1])
     left, top, right, bottom = _union(lattice.bounds[first:last])

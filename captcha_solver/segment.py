@@ -40,9 +40,7 @@ def candidates(gray: Gray, settings: SegmentSettings) -> Candidates:
     empty = np.zeros((0, settings.glyph_px, settings.glyph_px, 1), np.float32)
     lattice = find_lattice(gray, settings)
     if lattice is None:
-        return Candidates(
-            Glyphs(empty, []), np.zeros((0, 2), np.int32), np.zeros(0, np.float32), settings.noise_prior
-        )
+        return Candidates(Glyphs(empty, []), np.zeros((0, 2), np.int32), np.zeros(0, np.float32), settings.noise_prior)
     cut = [(crop(lattice, edge, settings), edge) for edge in lattice.edges.tolist()]
     found = [(piece[0], piece[1], edge) for piece, edge in cut if piece is not None]
     pixels = np.stack([p for p, _, _ in found])[..., None] if found else empty

@@ -50,7 +50,7 @@ def strip_levels(image: Rgb, settings: SlideSettings) -> tuple[NDArray[np.uint8]
     scale = settings.strip_px / box.height_px
     width = int(np.clip(round(box.width_px * scale), settings.min_width_px, settings.max_width_px))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(crop, (width, settings.strip_px), interpolation=how)
+    resized = np.asarray(cv2.resize(crop, (width, settings.strip_px), interpolation=how), np.uint8)
     return _levelled(resized, settings.clip_share), float(box.left_px), box.width_px / width
 
 

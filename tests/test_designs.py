@@ -2,11 +2,13 @@
 
 import dataclasses
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from captcha_solver.designs.design import Design, DistortionSpec, Range
+from captcha_solver.designs.distort_layout import Hollow, Rotate
 from captcha_solver.designs.draw import CHUNK, Drawing, draw, draw_batch, draw_run, random_text
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import Phase, at_severity, check_value, knobs_of
@@ -36,7 +38,7 @@ def base(*distortions: DistortionSpec) -> Design:
     return dataclasses.replace(parse_design(BASE, "base"), distortions=distortions)
 
 
-def spec(kind: str, severity: float, **options: object) -> DistortionSpec:
+def spec(kind: str, severity: float, **options: float | str) -> DistortionSpec:
     return DistortionSpec(kind, KINDS[kind](**options), Range(severity, severity), 1.0)
 
 
@@ -50,7 +52,7 @@ def test_plain_text_is_dark_ink_on_a_light_canvas_and_centred() -> None:
     assert image.dtype == np.uint8
     assert image[0, 0].tolist() == [240, 240, 240]
     assert image.min() == 20
-    rows = (image[:, :, 0] < 128).any(axis=1).nonzero()[0]
+    rows = np.flatnonzero((image[:, :, 0] < 128).any(axis=1))
     assert abs((rows[0] + rows[-1]) / 2 - 24) <= 2  # capitals stand in the middle of the height
     height = rows[-1] - rows[0]
     assert 0.7 * 48 * 0.6 <= height <= 0.7 * 48 * 0.9  # capitals are about 0.72 of the font size
@@ -117,17 +119,15 @@ def test_knobs_carry_a_unit_and_a_default_within_their_limits(kind: str) -> None
 
 
 def test_severity_scales_strengths_in_proportion_and_holds_them_within_limits() -> None:
-    rotate = KINDS["rotate"](max_deg=30)
-    assert [at_severity(rotate, float(s)).max_deg for s in (1, 3, 5)] == [10, 30, 50]  # type: ignore[attr-defined]
-    hollow = KINDS["hollow"](width_px=2.0, each_probability=0.9)
-    strong = at_severity(hollow, 5.0)
-    assert (strong.width_px, strong.each_probability) == (2.0, 1.0)  # type: ignore[attr-defined]
+    assert [at_severity(Rotate(max_deg=30), float(s)).max_deg for s in (1, 3, 5)] == [10, 30, 50]
+    strong = at_severity(Hollow(width_px=2.0, each_probability=0.9), 5.0)
+    assert (strong.width_px, strong.each_probability) == (2.0, 1.0)
 
 
 def test_a_stronger_rotation_turns_further() -> None:
     def tilt(severity: float) -> float:
         drawings = [drawn(base(spec("rotate-text", severity, max_deg=15)), seed, "A") for seed in range(30)]
-        heights = [np.ptp((d.image[:, :, 0] < 128).any(axis=0).nonzero()[0]) for d in drawings]
+        heights = [np.ptp(np.flatnonzero((d.image[:, :, 0] < 128).any(axis=0))) for d in drawings]
         return float(np.std(heights))
 
     assert tilt(0.0) < tilt(2.0) < tilt(5.0)
@@ -171,14 +171,14 @@ def test_marks_of_the_texts_colour_add_only_that_colour() -> None:
 def test_a_long_text_is_made_to_fit() -> None:
     design = dataclasses.replace(base(), lettering=dataclasses.replace(base().lettering, max_length=12))
     image = drawn(design, text="ABCABCABCABC").image
-    columns = (image[:, :, 0] < 128).any(axis=0).nonzero()[0]
+    columns = np.flatnonzero((image[:, :, 0] < 128).any(axis=0))
     assert columns[0] >= 0
     assert np.ptp(columns) <= 120 * 0.94 + 1
 
 
 def test_batches_may_mix_lengths() -> None:
     drawings = draw_batch(base(), ["A", "ABC", "AB"], np.random.default_rng(0))
-    widths = [np.ptp((d.image[:, :, 0] < 128).any(axis=0).nonzero()[0]) for d in drawings]
+    widths = [np.ptp(np.flatnonzero((d.image[:, :, 0] < 128).any(axis=0))) for d in drawings]
     assert widths[0] < widths[2] < widths[1]
     assert draw_batch(base(), [], np.random.default_rng(0)) == []
 
@@ -204,7 +204,11 @@ def test_a_command_design_is_not_drawn_here() -> None:
 @pytest.mark.parametrize(
     ("edit", "line", "says"),
     [
-        (("width_px = 120", "widht_px = 120"), 4, "canvas.widht_px: unknown key; expected one of width_px, height_px"),
+        (
+            ("width_px = 120", "widht_px = 120"),
+            4,
+            "canvas.widht_px: unknown key; expected one of width_px, height_px",
+        ),
         (("width_px = 120", 'width_px = "120 px"'), 4, "canvas.width_px: expected a number"),
         (("height_px = 48", "height_px = 4"), 5, "expected 12 to 1000, received 4"),
         (("height_px = 48", "height_px = [60, 40]"), 5, "low <= high"),
@@ -252,3 +256,10 @@ def test_toml_that_is_none_says_so() -> None:
 def test_a_design_that_is_not_there_lists_those_that_are() -> None:
     with pytest.raises(DesignError, match=r"no design 'clasic'.*classic"):
         load_design("clasic")
+
+
+def test_the_guide_names_every_distortion_and_parameter() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "designs.md").read_text(encoding="utf-8")
+    for name, kind in KINDS.items():
+        row = next((line for line in guide.splitlines() if line.startswith(f"| `{name}` |")), "")
+        assert all(f"`{knob}`" in row for knob in knobs_of(kind)), name

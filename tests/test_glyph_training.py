@@ -56,6 +56,8 @@ def test_between_whole_and_half_a_candidate_is_left_out() -> None:
     kinds = {int(name) for name in labels}
     assert 1 in kinds
     assert kinds <= {UNSURE, NOTHING, 1}
+    whole = columns[labels == 1]
+    assert (whole[:, 1] - whole[:, 0]).min() > 25
     unsure = columns[labels == UNSURE]
     assert ((unsure[:, 1] - unsure[:, 0] < 27) & (unsure[:, 1] - unsure[:, 0] > 8)).all()
 

@@ -118,6 +118,19 @@ def test_an_image_full_of_noise_is_cut_more_coarsely() -> None:
     assert len(lattice.edges) <= 50 < len(finer.edges)
 
 
+def test_slivers_and_lines_that_pass_by_are_left_out_of_the_crop() -> None:
+    gray = canvas()
+    glyph = ring(gray, 60)
+    gray[52:54, 55:93] = 1.0  # a dash below, as wide as the piece
+    gray[20:24, 92:93] = 1.0  # what a cut left of a neighbour
+    lattice = find_lattice(gray, SETTINGS)
+    assert lattice is not None
+    first, last = lattice.edges[np.argmax(lattice.edges[:, 1] - lattice.edges[:, 0])]
+    piece = crop(lattice, (first, last), SETTINGS)
+    assert piece is not None
+    assert overlap(piece[1], glyph) > 0.9
+
+
 def test_no_candidate_spans_a_wide_gap() -> None:
     gray = canvas()
     ring(gray, 20, width=12)

@@ -31,7 +31,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "spec", "weight"),
-    [("classic", "classic", 1.0), ("classic:2.5", "classic", 2.5), ("a/b.toml", "a/b.toml", 1.0), ("odd:x", "odd:x", 1.0)],
+    [
+        ("classic", "classic", 1.0),
+        ("classic:2.5", "classic", 2.5),
+        ("a/b.toml", "a/b.toml", 1.0),
+        ("odd:x", "odd:x", 1.0),
+    ],
 )
 def test_a_source_may_carry_a_weight(text: str, spec: str, weight: float) -> None:
     assert parse_source(text) == Source(spec, weight)
@@ -65,7 +70,9 @@ def test_weights_decide_how_often_a_source_is_drawn_from() -> None:
     assert 260 <= narrow <= 340
 
 
-@pytest.mark.parametrize(("text", "width", "does"), [("abcd", 16, True), ("abcd", 15, False), ("aa", 8, False), ("aa", 12, True)])
+@pytest.mark.parametrize(
+    ("text", "width", "does"), [("abcd", 16, True), ("abcd", 15, False), ("aa", 8, False), ("aa", 12, True)]
+)
 def test_a_text_must_fit_its_strip(text: str, width: int, does: bool) -> None:
     assert fits(text, width) is does  # a step is 4 columns, equal neighbours need a blank between them
 

@@ -82,14 +82,17 @@ class DistortionSpec:
             return at_severity(self.base, severity)
         changed: dict[str, Any] = {name: span.draw(rng) for name, span in self.ranges}
         changed |= {name: words[int(rng.integers(len(words)))] for name, words in self.options}
-        return at_severity(dataclasses.replace(cast(Any, self.base), **changed), severity)
+        varied: Distortion = dataclasses.replace(cast(Any, self.base), **changed)
+        return at_severity(varied, severity)
 
     def resolve_many(self, rng: np.random.Generator, count: int) -> Distortion:
         """The distortion for ``count`` pictures: knobs that vary become arrays (count, 1)."""
         base: Any = self.base
         if self.ranges or self.options:
             changed: dict[str, Any] = {name: span.draw_many(rng, count) for name, span in self.ranges}
-            changed |= {name: np.array(words)[rng.integers(len(words), size=(count, 1))] for name, words in self.options}
+            changed |= {
+                name: np.array(words)[rng.integers(len(words), size=(count, 1))] for name, words in self.options
+            }
             base = dataclasses.replace(base, **changed)
         fixed = self.severity.low == self.severity.high
         severity = self.severity.low if fixed else self.severity.draw_many(rng, count)

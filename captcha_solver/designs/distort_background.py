@@ -1,6 +1,7 @@
 """Distortions of the canvas under the text: gradients, textures, tiles, grids, ghosts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ class Background(SceneDistortion):
         return Phase.BACKGROUND
 
 
-def add_levels(scene: Scene, levels: NDArray[np.floating]) -> None:
+def add_levels(scene: Scene, levels: NDArray[Any]) -> None:
     """Add signed grey levels, (H, W) or (H, W, 3), to the canvas, clipped to 0-255."""
     if levels.ndim == 2:
         levels = levels[:, :, None]
@@ -114,7 +115,8 @@ class Ghosts(Background):
             size = max(8, int(scene.height_px * self.size_fraction * rng.uniform(0.5, 1.3)) // 8 * 8)
             ghost = glyph_mask(face, char, size).pixels
             turn = cv2.getRotationMatrix2D((ghost.shape[1] / 2, ghost.shape[0] / 2), rng.uniform(-60, 60), 1.0)
-            turn[:, 2] += rng.uniform(-0.2, 1.0, 2) * (scene.width_px, scene.height_px)
+            offset = rng.uniform(-0.2, 1.0, 2) * (scene.width_px, scene.height_px)
+            turn = turn + np.array([[0, 0, offset[0]], [0, 0, offset[1]]])
             layer = cv2.warpAffine(ghost, turn, (scene.width_px, scene.height_px))
             cv2.max(mask, layer, dst=mask)
         sign = rng.choice([-1.0, 1.0], 3) if rng.random() < 0.5 else np.full(3, rng.choice([-1.0, 1.0]))

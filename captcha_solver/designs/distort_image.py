@@ -8,7 +8,6 @@ import numpy as np
 from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 from captcha_solver.designs.scene import Scene
 
-
 SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
 
@@ -200,7 +199,8 @@ class Jpeg(Whole):
     def apply(self, scene: Scene) -> None:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(100 - self.loss_quality)]
         _, data = cv2.imencode(".jpg", cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), quality)
-        scene.image = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)  # type: ignore[arg-type]
+        decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+        scene.image = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +241,9 @@ class Pixelate(Whole):
 
     def apply(self, scene: Scene) -> None:
         size = (scene.width_px, scene.height_px)
-        small = (max(8, round(scene.width_px / self.block_px)), max(8, round(scene.height_px / self.block_px)))
+        small = (
+            max(8, round(scene.width_px / self.block_px)),
+            max(8, round(scene.height_px / self.block_px)),
+        )
         mode = cv2.INTER_NEAREST if self.resample == "nearest" else cv2.INTER_LINEAR
         scene.image = cv2.resize(cv2.resize(scene.image, small, interpolation=cv2.INTER_AREA), size, interpolation=mode)

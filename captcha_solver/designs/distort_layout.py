@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from captcha_solver.designs.knobs import PageDistortion, choice, setting, strength
@@ -137,9 +136,10 @@ class Weight(PageDistortion):
 
     def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
         direction = np.asarray(self.direction)
-        low = np.where(direction == "thicker", 0, -1) * self.max_px
-        high = np.where(direction == "thinner", 0, 1) * self.max_px
-        page.weight_px += on * page.uniform_each(low, high)
+        share = page.uniform_each(0, 1)
+        share = np.where(direction == "thinner", -share, share)
+        share = np.where(direction == "either", 2 * share - 1, share)
+        page.weight_px += (on * share * self.max_px).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,9 @@ class Cuts(Text):
         rng = scene.rng
         left, top, right, bottom = scene.text_box
         for _ in range(round(self.cut_count)):
-            ends = rng.uniform(0, 1, 4) * (right - left, bottom - top, right - left, bottom - top)
-            x1, y1, x2, y2 = (int(v) for v in ends + (left, top, left, top))
-            cv2.line(scene.mask, (x1, y1), (x2, y2), 0, max(1, round(self.width_px)), cv2.LINE_AA)
+            across, down = rng.uniform(left, right, 2).astype(int), rng.uniform(top, bottom, 2).astype(int)
+            start, end = (int(across[0]), int(down[0])), (int(across[1]), int(down[1]))
+            cv2.line(scene.mask, start, end, 0, max(1, round(self.width_px)), cv2.LINE_AA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ class Shadow(Text):
         rng = scene.rng
         offset = rng.choice([-1.0, 1.0], 2) * self.offset_px * rng.uniform(0.6, 1.2, 2)
         move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]], np.float32)
-        shifted = cv2.warpAffine(scene.mask, move, (scene.width_px, scene.height_px))
+        size = (scene.width_px, scene.height_px)
+        shifted = np.asarray(cv2.warpAffine(scene.mask, move, size), np.uint8)
         sign = rng.choice([-1.0, 1.0], 3) if rng.random() < 0.3 else np.full(3, rng.choice([-1.0, 1.0]))
         scene.image = blend(scene.image, near(scene.background, sign * self.contrast_levels), shifted)
 
@@ -115,7 +116,8 @@ class Hair(Text):
         edge = cv2.morphologyEx(scene.mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
         seeds = np.where(rng.random(edge.shape) < self.share_fraction * 0.5, edge, 0).astype(np.uint8)
         angle = rng.uniform(-0.6, 0.6) + (np.pi / 2 if rng.random() < 0.4 else 0)
-        scene.mask = cv2.max(scene.mask, cv2.dilate(seeds, _streak(reach, angle)))
+        hairs = cv2.dilate(seeds, _streak(reach, angle))
+        scene.mask = np.asarray(cv2.max(scene.mask, hairs), np.uint8)
 
 
 def _streak(length_px: int, angle: float) -> Mask:

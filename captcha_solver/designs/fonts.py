@@ -94,9 +94,7 @@ def find_face(name: str) -> Family:
     except KeyError:
         close = get_close_matches(name, families(), n=1)
         hint = f", did you mean {close[0]!r}?" if close else ""
-        raise DesignError(
-            f"expected a font face, received {name!r}{hint} (faces: {', '.join(families())})"
-        ) from None
+        raise DesignError(f"expected a font face, received {name!r}{hint} (faces: {', '.join(families())})") from None
 
 
 @lru_cache(maxsize=CACHED_MASKS)

@@ -93,10 +93,14 @@ def choice(default: str, *others: str) -> Any:
     return dataclasses.field(default=default, metadata={Knob.KEY: knob})
 
 
-@cache
 def knobs_of(kind: type[Distortion]) -> Mapping[str, Knob]:
     """Parameter name -> limits, in the order of declaration."""
-    fields = dataclasses.fields(cast(Any, kind))
+    return _knobs(cast(Any, kind))
+
+
+@cache
+def _knobs(kind: Any) -> Mapping[str, Knob]:
+    fields = dataclasses.fields(kind)
     return {f.name: f.metadata[Knob.KEY] for f in fields if Knob.KEY in f.metadata}
 
 
@@ -105,7 +109,7 @@ def check_value(name: str, knob: Knob, value: object) -> float | str:
     if knob.choices:
         if value not in knob.choices:
             raise DesignError(f"{name}: expected one of {', '.join(knob.choices)}, received {value!r}")
-        return cast(str, value)
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DesignError(f"{name}: expected a number ({unit_of(name)}), received {value!r}")
     if not knob.low <= value <= knob.high:
@@ -144,7 +148,8 @@ def at_severity(distortion: AnyDistortion, severity: float | FloatArray) -> AnyD
         for name, knob in knobs_of(type(distortion)).items()
         if knob.scales
     }
-    return dataclasses.replace(cast(Any, distortion), **changed)
+    scaled: AnyDistortion = dataclasses.replace(cast(Any, distortion), **changed)
+    return scaled
 
 
 def _held(value: float | FloatArray, knob: Knob) -> float | FloatArray:

@@ -8,7 +8,12 @@ from captcha_solver.designs.fonts import GlyphMask, glyph_mask
 from captcha_solver.designs.page import Page
 from captcha_solver.designs.scene import FloatArray
 
-RASTER_SIZES_PX = (24, 40, 64, 96)  # glyphs are cached at these sizes and scaled down from the next larger one
+RASTER_SIZES_PX = (
+    24,
+    40,
+    64,
+    96,
+)  # glyphs are cached at these sizes and scaled down from the next larger one
 SQUARE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
 
 
@@ -44,7 +49,8 @@ def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray]:
         line = [glyph_mask(face, char, size) for face, char, size in zip(faces, text, raster, strict=False)]
         em[row, : len(line)] = [(*m.pixels.shape[::-1], m.left_bearing_px, m.top_px, m.advance_px) for m in line]
         masks.append(line)
-    return masks, em / chosen[:, :, None].astype(np.float32)
+    em /= chosen[:, :, None]
+    return masks, em
 
 
 def _left_edges(page: Page, em: FloatArray) -> FloatArray:
@@ -88,7 +94,7 @@ def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArr
     local[..., 0] -= local[..., 1] * np.tan(np.deg2rad(page.skew_deg))[:, :, None]
     angle = np.deg2rad(page.rotation_deg)[:, :, None]
     cos, sin = np.cos(angle), np.sin(angle)
-    corners = np.empty_like(local)
+    corners: FloatArray = np.empty_like(local)
     corners[..., 0] = local[..., 0] * cos - local[..., 1] * sin + centre[:, :, None, 0]
     corners[..., 1] = _within(local[..., 0] * sin + local[..., 1] * cos + centre[:, :, None, 1], page.height_px)
     return corners
@@ -102,7 +108,9 @@ def _within(y: FloatArray, height_px: FloatArray) -> FloatArray:
     return np.asarray(y + move[:, :, None], np.float32)
 
 
-def homographies(placed: Placed, origins: FloatArray) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+def homographies(
+    placed: Placed, origins: FloatArray
+) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
     """Matrices (N, L, 3, 3) from unit-square to canvas coordinates less ``origins`` (N, L, 2), and which are affine.
 
     The projective map of a square to a quadrangle in closed form: Heckbert 1989, "Fundamentals of Texture Mapping

@@ -28,9 +28,7 @@ def load_design(name_or_path: str | Path) -> Design:
     known = builtin_designs()
     path = known.get(str(name_or_path)) or Path(name_or_path)
     if not path.is_file():
-        raise DesignError(
-            f"no design {str(name_or_path)!r}: expected a .toml file or one of {', '.join(known)}"
-        )
+        raise DesignError(f"no design {str(name_or_path)!r}: expected a .toml file or one of {', '.join(known)}")
     try:
         return parse_design(path.read_text(encoding="utf-8-sig"), str(name_or_path))
     except UnicodeDecodeError as error:

@@ -54,7 +54,11 @@ class Page:
 
 
 def plain_page(
-    rng: np.random.Generator, texts: list[str], faces: list[list[str]], size_px: FloatArray, canvas_px: FloatArray
+    rng: np.random.Generator,
+    texts: list[str],
+    faces: list[list[str]],
+    size_px: FloatArray,
+    canvas_px: FloatArray,
 ) -> Page:
     """Upright, solid, evenly spaced, black glyphs of ``size_px`` (N,) on white canvases ``canvas_px`` (N, 2)."""
     n, longest = len(texts), max(map(len, texts))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -57,8 +57,8 @@ class Scene:
         return self.canvas
 
     @image.setter
-    def image(self, image: Rgb) -> None:
-        self.canvas = image
+    def image(self, image: NDArray[Any]) -> None:
+        self.canvas = np.asarray(image, np.uint8)
 
     def lay_text(self) -> None:
         """Put the text on the canvas; a plain one stays a mask."""
@@ -90,7 +90,8 @@ class Scene:
         self.mask = np.asarray(cv2.remap(self.mask, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
         if self.inks is not None:
             self.inks = np.asarray(
-                cv2.remap(self.inks, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE), np.uint8
+                cv2.remap(self.inks, map_x, map_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE),
+                np.uint8,
             )
         self._warp_owners(map_x, map_y)
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from captcha_solver.designs.layout import Placed, homographies
 from captcha_solver.designs.page import Page
@@ -22,7 +24,8 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     matrices, affine = homographies(placed, lows)
     boxes = np.concatenate([lows, highs], axis=2).astype(int).tolist()
     backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
-    plain = ~(page.bend_fraction.any(axis=1) | page.weight_px.any(axis=1) | page.hollow_px.any(axis=1))
+    changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px
+    shaped = (changes.max(axis=1) > 0).tolist()
     for row, text in enumerate(page.texts):
         height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
         glyphs = boxes[row][: len(text)]
@@ -53,15 +56,15 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
                 continue
             mask = placed.masks[row][index].pixels
             glyph = _warped(mask, matrices[row, index], (right - left, bottom - top), bool(affine[row, index]))
-            if not plain[row]:
+            if shaped[row]:
                 glyph = _shaped(page, (row, index), glyph)
             _lay(scene, index, glyph, np.s_[top:bottom, left:right])
         yield scene
 
 
-def _warped(mask: Mask, matrix: np.ndarray, size: tuple[int, int], affine: bool) -> Mask:  # type: ignore[type-arg]
+def _warped(mask: Mask, matrix: NDArray[Any], size: tuple[int, int], affine: bool) -> Mask:
     height, width = mask.shape
-    matrix = matrix / (width, height, 1)  # pixels of the mask -> unit square
+    matrix = np.divide(matrix, (width, height, 1), dtype=np.float64)  # pixels of the mask -> unit square
     if affine:
         return np.asarray(cv2.warpAffine(mask, matrix[:2], size, flags=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)

@@ -47,7 +47,7 @@ def write_keras(model: Any, path: Path) -> None:
 def write_onnx(keras_path: Path, path: Path) -> None:
     """``model.onnx`` from ``model.keras``, batch and width left free.
 
-    TensorFlow exports, whichever backend trained: the other backends' exporters fix the width. A process holds
+    TensorFlow exports, whichever backend trained: the exporters of the others fix the width. A process holds
     one backend only, so that another backend's export runs in a process of its own.
     """
     missing = [name for name in EXPORTERS if importlib.util.find_spec(name) is None]

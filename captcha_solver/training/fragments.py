@@ -74,9 +74,7 @@ def _intrude(rng: np.random.Generator, picture: Crop) -> Crop:
     other = _any_letter(rng, Charset("abdefhkmnoprsuxABDEHKMNRSX0235689").symbols)
     part = other[:, : max(2, int(other.shape[1] * rng.uniform(0.08, 0.25)))]
     joined = beside(picture, part, int(rng.integers(-5, 2)))
-    return (
-        joined if rng.random() < 0.5 else np.ascontiguousarray(np.fliplr(beside(np.fliplr(picture), part, 0)))
-    )
+    return joined if rng.random() < 0.5 else np.ascontiguousarray(np.fliplr(beside(np.fliplr(picture), part, 0)))
 
 
 def beside(left: Crop, right: Crop, gap_px: int) -> Crop:
@@ -115,9 +113,7 @@ def _half(rng: np.random.Generator, symbols: str) -> Crop:
     cut = int(np.searchsorted(upto, upto[-1] * rng.uniform(0.2, 0.6)))
     flipped = rng.random() < 0.5
     part = np.fliplr(picture)[:, : max(3, picture.shape[1] - cut)] if flipped else picture[:, : max(3, cut)]
-    return np.ascontiguousarray(
-        part if not flipped or part.sum() <= 0.6 * picture.sum() else picture[:, : max(3, cut)]
-    )
+    return np.ascontiguousarray(part if not flipped or part.sum() <= 0.6 * picture.sum() else picture[:, : max(3, cut)])
 
 
 def _pair(rng: np.random.Generator, symbols: str) -> Crop:

@@ -22,10 +22,8 @@ UNSURE = -1
 """Label of a candidate that is neither a glyph nor clearly not one; it is left out."""
 
 _FAIR, _POOR = 0.55, 0.45  # fits (0-1) below which no candidate is a glyph, and below which each is junk
-_AS_GOOD, _MUCH_WORSE = (
-    0.1,
-    0.3,
-)  # how far from the best fit there is a candidate is still a glyph, is surely none
+_AS_GOOD = 0.1  # how far from the best fit there is a candidate is still that glyph
+_MUCH_WORSE = 0.3  # how far from it a candidate is surely none
 _CLEAR = 0.45  # part of a candidate's ink that its glyph must be
 _FIRM = 0.3  # ink that counts, 0-1
 _FEWEST_PIXELS = 12  # of a glyph that can be seen at all

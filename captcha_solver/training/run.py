@@ -62,7 +62,7 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
 
     settings = request.settings
     task = SlidingTask.from_sources(
-        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers
+        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
     )
     return train(task, request.out, settings, start_from=start)
 

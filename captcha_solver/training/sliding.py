@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NAMED, Charset
+from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.sliding import build_sliding
+from captcha_solver.recognizers import read_settings
 from captcha_solver.slide import SlideSettings, pad_right, strip_levels
-from captcha_solver.training.augment import augment
 from captcha_solver.training.calibration import right
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
@@ -18,7 +20,6 @@ from captcha_solver.training.workers import stream
 COLUMNS_PER_STEP = 4
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
-AUGMENTED_SHARE = 0.3
 HELDOUT_IMAGES = 1024
 HELDOUT_SEED = 987_654_321  # no training seed draws from this stream
 
@@ -49,8 +50,6 @@ class MakeStrips:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
         made = []
         for image, text in self.mixture.images(rng, count, heldout=self.heldout):
-            if not self.heldout and rng.random() < AUGMENTED_SHARE:
-                image = augment(image, rng)
             pixels, _, _ = strip_levels(image, self.slide)
             if fits(text, pixels.shape[1]):
                 made.append((pixels, self.mixture.charset.encode(text)))
@@ -68,7 +67,7 @@ class MakeStrips:
 
 def fits(text: str, width_px: int) -> bool:
     """Whether CTC can emit ``text`` from a strip this wide: a step a character, a blank between equal ones."""
-    repeats = sum(a == b for a, b in zip(text, text[1:], strict=False))
+    repeats = sum(a == b for a, b in pairwise(text))
     return len(text) <= LONGEST_LABEL and len(text) + repeats <= width_px // COLUMNS_PER_STEP
 
 
@@ -85,12 +84,23 @@ class SlidingTask:
 
     @classmethod
     def from_sources(
-        cls, sources: Sequence[str], *, labels: int | None, batch: int, workers: int, slide: SlideSettings | None = None
+        cls,
+        sources: Sequence[str],
+        *,
+        labels: int | None,
+        batch: int,
+        workers: int,
+        start: Bundle | None = None,
     ) -> "SlidingTask":
-        """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``)."""
-        mixture = Mixture(tuple(parse_source(s) for s in sources), Charset(NAMED["alnum"]), labels)
+        """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``).
+
+        With ``start``, its charset and its strips are kept, so that its weights fit.
+        """
+        charset = start.charset if start else Charset(NAMED["alnum"])
+        mixture = Mixture(tuple(parse_source(s) for s in sources), charset, labels)
         mixture.check()
-        return cls(mixture, slide or SlideSettings(), batch, workers)
+        slide = read_settings(start, SlideSettings) if start else SlideSettings()
+        return cls(mixture, slide, batch, workers)
 
     @property
     def charset(self) -> Charset:

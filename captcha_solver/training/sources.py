@@ -15,9 +15,12 @@ from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image
+from captcha_solver.training.augment import augment
 from captcha_solver.types import Rgb, Sample
 
 HELDOUT_SHARE = 0.05  # of a folder, kept from training
+FEW_IMAGES = 5000
+VARIED, VARIED_OF_FEW = 0.3, 0.9  # how many training images are augmented; of a folder with few
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,9 @@ def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], t
         samples = samples[:labels]
     held = max(1, round(len(samples) * (0.2 if labels is not None else HELDOUT_SHARE)))
     if len(samples) < 5:
-        raise DatasetError(f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}")
+        raise DatasetError(
+            f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}"
+        )
     return tuple(samples[held:]), tuple(samples[:held])
 
 
@@ -96,17 +101,26 @@ class Mixture:
             self.charset.encode("".join(design.lettering.charsets))
 
     def images(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[tuple[Rgb, str]]:
-        """``count`` images (H, W, 3) uint8 with their texts; from folders' held-out parts if ``heldout``."""
+        """``count`` images (H, W, 3) uint8 with their texts.
+
+        In training some are varied (``augment``), nearly all where there are few; ``heldout`` images are as they
+        are, and come from the folders' held-out parts.
+        """
         weights = np.array([s.weight for s in self.sources])
         shares = rng.multinomial(count, weights / weights.sum()).tolist()
         drawn: list[tuple[Rgb, str]] = []
         for source, share in zip(self.sources, shares, strict=True):
             if source.is_folder:
                 samples = folder_samples(source.spec, self.labels)[1 if heldout else 0]
-                drawn += [_readable(samples, rng) for _ in range(share)]
+                images = [_readable(samples, rng) for _ in range(share)]
+                varied = VARIED if len(samples) > FEW_IMAGES else VARIED_OF_FEW
             else:
                 drawings = draw_batch(cached_design(source.spec), [None] * share, rng)
-                drawn += [(drawing.image, drawing.text) for drawing in drawings]
+                images, varied = [(drawing.image, drawing.text) for drawing in drawings], VARIED
+            chances = rng.random(len(images)) < (0 if heldout else varied)
+            drawn += [
+                (augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)
+            ]
         return drawn
 
     def describe(self) -> list[dict[str, object]]:
@@ -121,7 +135,9 @@ def _readable(samples: Sequence[Sample], rng: np.random.Generator) -> tuple[Rgb,
             return read_image(sample.image), sample.text
         except ImageError:
             continue
-    raise DatasetError("expected readable images in the training folder, received 20 unreadable ones in a row")
+    raise DatasetError(
+        "expected readable images in the training folder, received 20 unreadable ones in a row"
+    )
 
 
 def _content_hash(source: Source) -> str:
