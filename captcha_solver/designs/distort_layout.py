@@ -107,7 +107,7 @@ class Collapse(PageDistortion):
 
 @dataclass(frozen=True, slots=True)
 class CornerWarp(PageDistortion):
-    """Pull the four corners of each glyph about (a perspective of its own), in font sizes."""
+    """Pull the four corners of each glyph about (a perspective of its own), by shares of its size."""
 
     max_fraction: float = strength(0.12, 0, 0.5)
 

@@ -90,7 +90,8 @@ def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArr
     centre[:, :, 0] = start_px + left_px + box[:, :, 0] / 2
     centre[:, :, 1] = baseline_px - ascent + box[:, :, 1] / 2
     centre += page.shift_px
-    local = SQUARE * box[:, :, None] + page.corners_fraction * page.size_px[:, :, None, None]
+    reach_px = np.minimum(page.size_px[:, :, None], 1.5 * box)  # a narrow glyph must not fold over
+    local = SQUARE * box[:, :, None] + page.corners_fraction * reach_px[:, :, None]
     local[..., 0] -= local[..., 1] * np.tan(np.deg2rad(page.skew_deg))[:, :, None]
     angle = np.deg2rad(page.rotation_deg)[:, :, None]
     cos, sin = np.cos(angle), np.sin(angle)

@@ -73,7 +73,7 @@ def save_bundle(  # the manifest's own keys, each by name
     card: Mapping[str, JSON],
 ) -> Bundle:
     """Write a Keras ``model`` as a bundle in folder ``path``; the manifest last: half a save is no bundle."""
-    from captcha_solver.training.export import write_keras, write_onnx
+    from captcha_solver.models.export import write_keras, write_onnx
 
     folder = Path(path)
     try:

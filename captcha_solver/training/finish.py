@@ -9,8 +9,8 @@ from captcha_solver.models.bundle import MANIFEST, Bundle, amend_bundle, save_bu
 from captcha_solver.training.calibration import calibrate
 from captcha_solver.training.card import training_card
 from captcha_solver.training.checkpoint import remove_checkpoint
-from captcha_solver.training.export import check_parity
 from captcha_solver.training.learner import predict
+from captcha_solver.training.parity import check_parity
 
 if TYPE_CHECKING:
     from captcha_solver.training.loop import Task

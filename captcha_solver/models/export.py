@@ -1,4 +1,4 @@
-"""Write a Keras network as model.keras and model.onnx, and prove that both runtimes give the same answers."""
+"""Write a Keras network as model.keras and as model.onnx, batch and width left free."""
 
 import contextlib
 import importlib.util
@@ -7,31 +7,16 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from captcha_solver.errors import BundleError, SetupError
-from captcha_solver.models.bundle import Bundle
-from captcha_solver.models.runtimes import KerasRuntime, OnnxRuntime, import_keras, quiet
-from captcha_solver.training.calibration import log_softmax
-from captcha_solver.types import Batch
+from captcha_solver.errors import SetupError
+from captcha_solver.models.runtimes import import_keras, quiet
 
-TOLERANCE = 1e-4
 EXPORTERS = ("tensorflow", "tf2onnx", "onnx")
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """How far two runtimes are apart: images compared, largest difference in probability, other answers."""
-
-    images: int
-    max_difference: float
-    answers_differ: int
 
 
 def write_keras(model: Any, path: Path) -> None:
@@ -71,40 +56,12 @@ def export(keras_path: Path, onnx_path: Path) -> None:
 
 
 def _export_elsewhere(keras_path: Path, onnx_path: Path) -> None:
-    command = [sys.executable, "-m", "captcha_solver.training.export", str(keras_path), str(onnx_path)]
+    command = [sys.executable, "-m", "captcha_solver.models.export", str(keras_path), str(onnx_path)]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise SetupError(f"the ONNX export of {keras_path} by TensorFlow failed: {last}")
-
-
-def check_parity(bundle: Bundle, batches: Sequence[Batch]) -> Parity:
-    """Score ``batches`` (each (N, H, W, C) float32 0-1) in both runtimes; ``BundleError`` unless equal."""
-    onnx, keras = OnnxRuntime(bundle), KerasRuntime(bundle)
-    images, worst, differ = 0, 0.0, 0
-    for batch in batches:
-        a, b = onnx.run(batch), keras.run(batch)
-        if a.shape != b.shape:
-            raise BundleError(
-                f"ONNX and Keras disagree: expected logits {b.shape} for {batch.shape}, received {a.shape}"
-            )
-        images += len(batch)
-        worst = max(worst, float(np.abs(np.exp(log_softmax(a)) - np.exp(log_softmax(b))).max(initial=0.0)))
-        differ += int(_answers_differ(a, b).sum())
-    if worst > TOLERANCE or differ or not np.isfinite(worst):
-        raise BundleError(
-            f"ONNX and Keras disagree in {bundle.path}: expected probabilities within {TOLERANCE} and equal "
-            f"answers, received {worst:.2e} and {differ} of {images} answers that differ"
-        )
-    return Parity(images, worst, differ)
-
-
-def _answers_differ(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(N,) whether the greedy paths differ; logits (N, T, C) or (N, C)."""
-    different = a.argmax(-1) != b.argmax(-1)
-    answers: NDArray[np.bool_] = different.reshape(len(a), -1).any(axis=1)
-    return answers
 
 
 @contextlib.contextmanager
