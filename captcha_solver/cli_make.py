@@ -69,6 +69,8 @@ def train(
 ) -> int:
     """Train a model on folders or designs, from scratch or --from another.
 
+    A source may carry a weight, NAME:WEIGHT: how often it is drawn from, relative to the others.
+
     The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
     """
     from captcha_solver.training.loop import TrainSettings

@@ -111,14 +111,14 @@ def test_beside_overlaps_and_parts() -> None:
 
 
 def test_batches_are_the_same_for_a_seed_and_hold_every_kind() -> None:
-    task = GlyphTask(["plain", "classic"], workers=0, batch=64)
+    task = GlyphTask(["plain", "classic"], workers=0, batch=128)
     first, again = (next(task.batches(3, 0)) for _ in range(2))
     other = next(task.batches(3, 1))
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
     assert not np.array_equal(first[0], other[0])
     pixels, labels = first
-    assert pixels.shape == (64, 32, 32, 1)
+    assert pixels.shape == (128, 32, 32, 1)
     assert pixels.dtype == np.uint8
     assert labels.dtype == np.int32
     assert 0.3 < (labels == NOTHING).mean() < 0.45

@@ -205,13 +205,13 @@ class Jpeg(Whole):
 
 @dataclass(frozen=True, slots=True)
 class Palette(Whole):
-    """Leave only ``levels_colours`` levels a channel (GIF-like banding), dithered or not."""
+    """Leave only levels ``step_levels`` apart in each channel (the banding of a small palette), dithered or not."""
 
-    levels_colours: float = setting(5, 2, 32)
+    step_levels: float = strength(60, 0, 255)
     dither: str = choice("no", "yes")
 
     def apply(self, scene: Scene) -> None:
-        step = 255.0 / max(1, round(self.levels_colours) - 1)
+        step = max(self.step_levels, 1.0)
         values = scene.image.astype(np.float32)
         if self.dither == "yes":
             values += scene.rng.uniform(-0.5, 0.5, values.shape[:2]).astype(np.float32)[:, :, None] * step

@@ -171,6 +171,16 @@ class GlyphColours(PageDistortion):
 
 
 @dataclass(frozen=True, slots=True)
+class Translucent(PageDistortion):
+    """Let glyphs shine through each other: each leaves ``loss_fraction`` of what is under it to be seen."""
+
+    loss_fraction: float = strength(0.4, 0, 0.85)
+
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        page.opacity *= (1 - on * page.uniform_each(0.3, 1) * self.loss_fraction).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class TwoLayers(PageDistortion):
     """Set the text in two rows, the upper read first, the rows ``overlap_fraction`` of a row into each other."""
 

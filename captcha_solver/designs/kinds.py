@@ -20,6 +20,7 @@ KINDS: dict[str, type[Distortion]] = {
     "weight": layout.Weight,
     "hollow": layout.Hollow,
     "glyph-colours": layout.GlyphColours,
+    "translucent": layout.Translucent,
     "spread": layout.Spread,
     "overlap": layout.Overlap,
     "collapse": layout.Collapse,

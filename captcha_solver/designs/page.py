@@ -35,6 +35,7 @@ class Page:
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
     rows: NDArray[np.int32]  # (N, 1) 1, or 2 for text in two rows
+    opacity: FloatArray  # (N, 1) 0-1, how much a glyph covers of what is under it
     colours: FloatArray  # (N, L, 3) 0-255
     coloured: NDArray[np.bool_]  # (N,) whether the glyphs have colours of their own
 
@@ -85,6 +86,7 @@ def plain_page(
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
         rows=np.ones((n, 1), np.int32),
+        opacity=np.ones((n, 1), np.float32),
         colours=np.zeros((n, longest, 3), np.float32),
         coloured=np.zeros(n, np.bool_),
     )

@@ -58,7 +58,7 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
             glyph = _warped(mask, matrices[row, index], (right - left, bottom - top), bool(affine[row, index]))
             if shaped[row]:
                 glyph = _shaped(page, (row, index), glyph)
-            _lay(scene, index, glyph, np.s_[top:bottom, left:right])
+            _lay(scene, index, glyph, np.s_[top:bottom, left:right], float(page.opacity[row, 0]))
         yield scene
 
 
@@ -113,10 +113,13 @@ def reweighted(glyph: Mask, weight_px: float) -> Mask:
     return glyph
 
 
-def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice]) -> None:
+def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice], opacity: float) -> None:
     if scene.inks is not None and scene.glyph_colours is not None:
         scene.inks[place][glyph > 40] = scene.glyph_colours[index]
     if scene.owners is not None:
         scene.owners[place][glyph > 80] = index + 1
     region = scene.mask[place]
-    cv2.max(region, glyph, dst=region)
+    if opacity < 1:  # what is under the glyph shows: m + a (1 - m)
+        region += (glyph * np.float32(opacity / 255) * (255 - region)).astype(np.uint8)
+    else:
+        cv2.max(region, glyph, dst=region)

@@ -29,7 +29,8 @@ _FIRM = 0.3  # ink that counts, 0-1
 _FEWEST_PIXELS = 12  # of a glyph that can be seen at all
 _FROM_FONTS = 0.3  # part of a batch drawn straight from fonts
 _JUNK = 0.38  # part of a batch that is "not a glyph"
-_IMAGES = 2  # drawn at a time of one design
+_IMAGES = 4  # drawn at a time of one design
+_COPIES = 2  # times each crop is used in its batch: as it is, and varied; cutting an image costs more than a step
 _HELDOUT_SEED = 7_700_000  # no training seed draws from this stream
 _HELDOUT_CROPS, _HELDOUT_BATCHES = 4096, 8
 
@@ -47,8 +48,9 @@ class MakeGlyphs:
     def __call__(self, rng: np.random.Generator) -> GlyphBatch:
         symbols, side = self.mixture.charset.symbols, self.settings.glyph_px
         weights = np.array([source.weight for source in self.mixture.sources])
-        wanted_junk = round(_JUNK * self.n)
-        wanted_glyphs = self.n - wanted_junk
+        fresh = -(-self.n // _COPIES)
+        wanted_junk = round(_JUNK * fresh)
+        wanted_glyphs = fresh - wanted_junk
         junk = [junk_crop(rng, symbols, side) for _ in range(round(_FROM_FONTS * wanted_junk))]
         ids = rng.integers(1, len(symbols) + 1, round(_FROM_FONTS * wanted_glyphs)).tolist()
         glyphs = [(font_crop(rng, symbols[i - 1], side), i) for i in ids]
@@ -61,22 +63,37 @@ class MakeGlyphs:
                 glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
                 junk += [pixels for pixels, name in cut if name == NOTHING]
         chosen = [(pixels, NOTHING) for pixels in junk[:wanted_junk]] + glyphs[:wanted_glyphs]
+        copies = [(varied(rng, pixels), name) for pixels, name in chosen * (_COPIES - 1)]
+        chosen = (chosen + copies)[: self.n]
         order = rng.permutation(len(chosen))
         x = np.stack([chosen[i][0] for i in order])[..., None]
         return np.rint(x * 255).astype(np.uint8), np.array([chosen[i][1] for i in order], np.int32)
 
 
+def varied(rng: np.random.Generator, crop_: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The crop (G, G) float32 0-1, turned, leant, scaled and moved a little, fainter or stronger."""
+    side = crop_.shape[0]
+    turn, lean, wide, high = rng.normal(0, 1, 4) * (0.07, 0.07, 0.05, 0.05)
+    linear = np.array([[1 + wide, lean - turn], [turn, 1 + high]])
+    middle = np.full(2, (side - 1) / 2)
+    move = rng.normal(0, 0.02 * side, 2)
+    matrix = np.hstack([linear, (middle - linear @ middle + move)[:, None]])
+    moved = np.asarray(cv2.warpAffine(crop_, matrix, (side, side)), np.float32)
+    toned: NDArray[np.float32] = np.clip(moved * np.float32(rng.uniform(0.75, 1.2)), 0, 1)
+    return toned
+
+
 def image_crops(
     rng: np.random.Generator, drawing: Drawing, charset: Charset, settings: SegmentSettings
 ) -> list[tuple[NDArray[np.float32], int]]:
-    """Crops (G, G) float32 0-1 and labels of one image: about as many as it has glyphs, and as much junk."""
+    """Crops (G, G) float32 0-1 and labels of one image: up to twice as many as it has glyphs, and junk."""
     lattice = find_lattice(to_gray(drawing.image, settings), settings)
     if lattice is None:
         return []
     labels = label(lattice, drawing, charset)
     size = len(drawing.text)
-    junk = rng.permutation(np.flatnonzero(labels == NOTHING))[:size]
-    glyphs = rng.permutation(np.flatnonzero(labels > NOTHING))[: size + size // 2]
+    junk = rng.permutation(np.flatnonzero(labels == NOTHING))[: size + size // 2]
+    glyphs = rng.permutation(np.flatnonzero(labels > NOTHING))[: 2 * size]
     chosen = np.concatenate([junk, glyphs])
     cut = [(crop(lattice, lattice.edges[i], settings), int(labels[i])) for i in chosen]
     return [(piece[0], name) for piece, name in cut if piece is not None]
