@@ -153,6 +153,15 @@ def test_collapse_leaves_no_gap_between_glyphs() -> None:
     assert gaps(drawn(base(spec("collapse", 5)), text="BBB")) == 1
 
 
+def test_translucent_glyphs_are_paler_alone_and_darker_where_they_overlap() -> None:
+    def darkest(*distortions: DistortionSpec) -> int:
+        return int(drawn(base(*distortions), text="BBB").image.min())
+
+    alone = darkest(spec("spread", 5), spec("translucent", 5))
+    crossing = darkest(spec("overlap", 5, max_fraction=0.5), spec("translucent", 5))
+    assert 20 < crossing < alone - 10
+
+
 def test_two_layers_set_the_second_half_below_the_first() -> None:
     drawing = draw(base(spec("two-layers", 3)), "ABCA", np.random.default_rng(1), owners=True)
     assert drawing.owners is not None

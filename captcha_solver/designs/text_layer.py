@@ -119,7 +119,8 @@ def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice], opac
     if scene.owners is not None:
         scene.owners[place][glyph > 80] = index + 1
     region = scene.mask[place]
-    if opacity < 1:  # what is under the glyph shows: m + a (1 - m)
-        region += (glyph * np.float32(opacity / 255) * (255 - region)).astype(np.uint8)
+    if opacity < 1:  # what is under the glyph shows: 1 - (1 - m)(1 - a)
+        free = cv2.bitwise_not(cv2.convertScaleAbs(glyph, alpha=opacity))
+        cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(region), free, scale=1 / 255), dst=region)
     else:
         cv2.max(region, glyph, dst=region)
