@@ -1,12 +1,19 @@
 """Find the band of an image that holds the text, so that empty margins cost no resolution."""
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.types import Box, Rgb
+
+Bounds: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, half-open."""
+
+FEWEST_EDGES = 40  # pixels; fewer are specks, not text
+LOW = 0.3  # of the image's height: a text found this low is looked for again in a smaller window
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +42,53 @@ def locate(image: Rgb, settings: LocateSettings) -> Box:
     if height < 8 or width < 8:
         return whole
     edges = edge_strength(image)
-    counts = np.bincount(edges.ravel(), minlength=256).cumsum()
-    strong = float(np.searchsorted(counts, 0.98 * counts[-1]))
-    quiet = float(np.searchsorted(counts, 0.5 * counts[-1]))
-    level = max(settings.edge_share * strong, 3.0 * quiet, 6.0)
-    if strong < level:
-        return whole
-    window = max(5, height // 5) | 1
+    counts = np.bincount(edges.ravel(), minlength=256)
+    floor = max(3 * _quantile(counts, 0.5), 6)
+    strong = _quantile(counts, 0.98)
+    if strong < floor:  # a small text on a large canvas: fewer than 2 % of the pixels are its edges
+        counts[:floor] = 0
+        if counts.sum() < FEWEST_EDGES:
+            return whole
+        strong = _quantile(counts, 0.5)
+    level = max(settings.edge_share * strong, floor)
     busy = cv2.threshold(edges, level, 255, cv2.THRESH_BINARY)[1]
+    window = max(5, height // 5) | 1
+    box = _dense_box(busy, window, settings.density)
+    if box is not None and box[3] - box[1] < LOW * height:  # too coarse a window for so low a text: look closer
+        area = _clipped((box[0] - window, box[1] - window, box[2] + window, box[3] + window), width, height)
+        closer = max(5, (area[3] - area[1]) // 5) | 1
+        inner = _dense_box(busy[area[1] : area[3], area[0] : area[2]], closer, settings.density)
+        if inner is not None:
+            box = (inner[0] + area[0], inner[1] + area[1], inner[2] + area[0], inner[3] + area[1])
+    return whole if box is None else _grown(box, (width, height), settings)
+
+
+def _dense_box(busy: NDArray[Any], window: int, density: float) -> Bounds | None:
+    """Bounds of where a share ``density`` of a square ``window`` is ``busy`` (H, W; 0 or 255)."""
     share = cv2.blur(busy, (window, window), borderType=cv2.BORDER_CONSTANT)
-    _, dense = cv2.threshold(share, 255 * settings.density, 1, cv2.THRESH_BINARY)
-    rows = cv2.reduce(dense, 1, cv2.REDUCE_MAX).ravel().nonzero()[0]
-    columns = cv2.reduce(dense, 0, cv2.REDUCE_MAX).ravel().nonzero()[0]
+    _, dense = cv2.threshold(share, 255 * density, 1, cv2.THRESH_BINARY)
+    rows = np.flatnonzero(cv2.reduce(dense, 1, cv2.REDUCE_MAX))
+    columns = np.flatnonzero(cv2.reduce(dense, 0, cv2.REDUCE_MAX))
     if len(rows) == 0:
-        return whole
+        return None
     inset = window // 3  # the window sees text before its middle reaches it
-    box = (columns[0] + inset, rows[0] + inset, columns[-1] + 1 - inset, rows[-1] + 1 - inset)
-    return _grown(tuple(int(v) for v in box), (width, height), settings)
+    return (
+        int(columns[0]) + inset,
+        int(rows[0]) + inset,
+        int(columns[-1]) + 1 - inset,
+        int(rows[-1]) + 1 - inset,
+    )
+
+
+def _clipped(bounds: Bounds, width: int, height: int) -> Bounds:
+    left, top, right, bottom = bounds
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+
+
+def _quantile(counts: NDArray[np.intp], share: float) -> int:
+    """The level below which ``share`` of what is counted, (256,), lies."""
+    reached = counts.cumsum()
+    return int(np.searchsorted(reached, share * reached[-1]))
 
 
 def edge_strength(image: Rgb) -> NDArray[np.uint8]:
@@ -63,7 +100,7 @@ def edge_strength(image: Rgb) -> NDArray[np.uint8]:
     return np.asarray(cv2.copyMakeBorder(strongest, 1, 0, 1, 0, cv2.BORDER_CONSTANT, value=0), np.uint8)
 
 
-def _grown(box: tuple[int, ...], size: tuple[int, int], settings: LocateSettings) -> Box:
+def _grown(box: Bounds, size: tuple[int, int], settings: LocateSettings) -> Box:
     left, top, right, bottom = box
     width, height = size
     margin = max(2, round(settings.margin * max(bottom - top, 1)))

@@ -40,7 +40,9 @@ def parse_design(text: str, source: str) -> Design:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DesignError(f"{source}: not valid TOML: {error}") from None
+        lines = max(1, len(text.splitlines()))
+        where = str(error).replace("at end of document", f"at line {lines}, the end of the document")
+        raise DesignError(f"{source}: not valid TOML: {where}") from None
     root = Section(data, text, source, "")
     root.allow("name", "summary", "canvas", "text", "fonts", "palette", "distortion", "command")
     name, summary = root.string("name", Path(source).stem), root.string("summary", "")
