@@ -20,9 +20,8 @@ EXPORTERS = ("tensorflow", "tf2onnx", "onnx")
 
 
 def write_keras(model: Any, path: Path) -> None:
-    """``model.keras`` without the optimizer's state: a copy of the network with the same weights."""
-    keras = import_keras()
-    plain = keras.models.clone_model(model)
+    """``model.keras`` without the optimizer's state: the same network, never compiled, with the same weights."""
+    plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
     temporary = path.with_name(f".part-{path.name}")
     plain.save(temporary)
