@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from captcha_solver.decode import Constraints, decode
-from captcha_solver.designs.draw import draw
+from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
-from captcha_solver.models.bundle import shipped_bundles
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import RUNTIMES
 from captcha_solver.recognizers import load_recognizer
 from captcha_solver.types import Rgb, Scores
@@ -22,10 +22,11 @@ REFERENCE = "keras"
 @cache
 def drawn() -> tuple[Rgb, ...]:
     """The images, the built-in designs taking turns."""
-    designs = [load_design(path) for _, path in sorted(builtin_designs().items())]
-    return tuple(
-        draw(designs[i % len(designs)], None, np.random.default_rng([SEED, i])).image for i in range(IMAGES)
-    )
+    loaded = [load_design(path) for path in builtin_designs().values()]
+    designs = [design for design in loaded if design.command is None]
+    share = -(-IMAGES // len(designs))
+    batches = [draw_batch(d, [None] * share, np.random.default_rng([SEED, i])) for i, d in enumerate(designs)]
+    return tuple(drawing.image for batch in batches for drawing in batch)[:IMAGES]
 
 
 @cache
@@ -36,6 +37,14 @@ def scored(model: str, runtime: str) -> tuple[tuple[Scores, ...], tuple[str, ...
         scores += recognizer.score(drawn()[start : start + 50])
     answers = [decode(s, recognizer.charset, Constraints(), recognizer.temperature).text for s in scores]
     return tuple(scores), tuple(answers)
+
+
+@pytest.mark.parametrize("model", sorted(shipped_bundles()))
+def test_a_shipped_network_is_small_and_carries_no_optimizer(model: str) -> None:
+    bundle = load_bundle(shipped_bundles()[model])
+    keras, onnx = bundle.keras_path.stat().st_size, bundle.onnx_path.stat().st_size
+    assert max(keras, onnx) < 8_000_000
+    assert keras < 1.5 * onnx  # an optimizer's state would triple it
 
 
 @pytest.mark.parametrize("model", sorted(shipped_bundles()))
