@@ -7,10 +7,11 @@ import pytest
 
 from captcha_solver.decode import Constraints, decode
 from captcha_solver.designs.draw import draw_batch
-from captcha_solver.designs.load import builtin_designs, load_design
+from captcha_solver.designs.load import load_design, parse_design
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import RUNTIMES
 from captcha_solver.recognizers import load_recognizer
+from captcha_solver.segment import Candidates, SegmentSettings, candidates
 from captcha_solver.types import Rgb, Scores
 
 IMAGES = 500
@@ -19,14 +20,38 @@ TOLERANCE = 1e-4
 REFERENCE = "keras"
 
 
+DIGITS_DESIGN = """
+[canvas]
+width_px = 80
+height_px = 40
+[text]
+charset = "digits"
+length = "1-3"
+"""
+
+
 @cache
-def drawn() -> tuple[Rgb, ...]:
-    """The images, the built-in designs taking turns."""
-    loaded = [load_design(path) for path in builtin_designs().values()]
-    designs = [design for design in loaded if design.command is None]
+def drawn(model: str) -> tuple[Rgb, ...]:
+    """The images: a few designs, light and dark, clean and noisy; for the digit network, one to three digits."""
+    designs = [load_design(name) for name in ("plain", "note", "classic", "outline")]
+    if model == "digits":
+        designs = [parse_design(DIGITS_DESIGN, "digits")]
     share = -(-IMAGES // len(designs))
     batches = [draw_batch(d, [None] * share, np.random.default_rng([SEED, i])) for i, d in enumerate(designs)]
     return tuple(drawing.image for batch in batches for drawing in batch)[:IMAGES]
+
+
+@cache
+def cut(gray: bytes, shape: tuple[int, int], settings: SegmentSettings) -> Candidates:
+    """Candidates of a grey image: cut once, classified by each runtime."""
+    return candidates(np.frombuffer(gray, np.float32).reshape(shape), settings)
+
+
+@pytest.fixture(autouse=True)
+def cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "captcha_solver.segment.candidates", lambda gray, settings: cut(gray.tobytes(), gray.shape, settings)
+    )
 
 
 @cache
@@ -34,7 +59,7 @@ def scored(model: str, runtime: str) -> tuple[tuple[Scores, ...], tuple[str, ...
     recognizer = load_recognizer(shipped_bundles()[model], runtime)
     scores: list[Scores] = []
     for start in range(0, IMAGES, 50):
-        scores += recognizer.score(drawn()[start : start + 50])
+        scores += recognizer.score(drawn(model)[start : start + 50])
     answers = [decode(s, recognizer.charset, Constraints(), recognizer.temperature).text for s in scores]
     return tuple(scores), tuple(answers)
 
