@@ -20,7 +20,7 @@ def build_sliding(strip_px: int, classes: int, size: SlidingSize | None = None) 
 
     Input shape: (N, strip_px, W, 3), float 0-1. Output shape: (N, W // 4, classes), logits; class 0 is the CTC
     blank (Graves et al. 2006, "Connectionist Temporal Classification"). Fully convolutional; each output column
-    sees about 110 input columns, two to three glyphs, so that a letter is read with its neighbours.
+    sees 73 input columns, about three glyphs, so that a letter is read with its neighbours.
 
     Example: ``build_sliding(40, 63)(np.zeros((1, 40, 160, 3)))`` has shape (1, 40, 63).
     """
