@@ -95,9 +95,9 @@ def _fonts() -> str:
     missing = [name for name, family in known.items() if not family.path.is_file()]
     if missing or not known:
         raise CaptchaSolverError(
-            f"expected a file for each of {len(known)} families, received none for {missing}"
+            f"expected a file for each of {len(known)} faces, received none for {missing}"
         )
-    return f"{len(known)} families"
+    return f"{len(known)} faces"
 
 
 def _designs() -> str:

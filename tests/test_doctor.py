@@ -35,7 +35,7 @@ def test_everything_holds() -> None:
     assert of(checks, "Python").found.startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
     assert of(checks, "numpy").found[0].isdigit()
     assert of(checks, "designs").found.endswith("all read")
-    assert "families" in of(checks, "fonts").found
+    assert "faces" in of(checks, "fonts").found
     assert "cccccccccccc" in of(checks, "model sliding").found
 
 
