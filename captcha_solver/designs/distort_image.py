@@ -220,7 +220,7 @@ class Palette(Whole):
 
 @dataclass(frozen=True, slots=True)
 class OneBit(Whole):
-    """Threshold the picture to black and white, half-way between text and canvas."""
+    """Threshold the picture to black and white (Otsu 1979)."""
 
     share_probability: float = strength(1, 0, 1)
 

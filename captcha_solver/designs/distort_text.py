@@ -56,7 +56,7 @@ class Bites(Text):
 
 @dataclass(frozen=True, slots=True)
 class Cuts(Text):
-    """Rub straight or waving lines of ``width_px`` out of the text (lines in the colour of the canvas)."""
+    """Rub straight lines of ``width_px`` out of the text (lines in the colour of the canvas)."""
 
     cut_count: float = strength(2, 0, 12)
     width_px: float = setting(1.5, 1, 6)
