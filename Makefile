@@ -32,6 +32,7 @@ test: lint ## ruff, mypy --strict and pytest
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 lock: $(READY) ## resolve pyproject.toml again into requirements.lock (needs uv: pip install uv)

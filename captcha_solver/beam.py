@@ -10,9 +10,7 @@ from captcha_solver.charset import NOTHING
 
 LogProbs = NDArray[np.float64]
 Text = tuple[int, ...]
-Beams = dict[
-    Text, tuple[float, float]
-]  # prefix -> log p ending in a blank, log p ending in its last character
+Beams = dict[Text, tuple[float, float]]  # prefix -> log p ending in a blank, log p ending in its last character
 
 WIDTH = 8  # prefixes kept for each length
 CANDIDATES = 12  # characters tried at a row, at most
@@ -50,9 +48,7 @@ def log_likelihood(log_probs: LogProbs, text: Sequence[int]) -> float:
     score = np.full(len(states) + 2, ZERO)  # two more in front, for what reaches the first states
     score[2] = 0.0
     for step, emissions in enumerate(log_probs[:, states]):
-        stepped = (
-            np.logaddexp(score[2:], score[1:-1]) if step else np.where(np.arange(len(states)) < 2, 0.0, ZERO)
-        )
+        stepped = np.logaddexp(score[2:], score[1:-1]) if step else np.where(np.arange(len(states)) < 2, 0.0, ZERO)
         if step:
             stepped = np.logaddexp(stepped, np.where(skips, score[:-2], ZERO))
         score[2:] = stepped + emissions

@@ -34,9 +34,7 @@ class Charset:
             raise OptionError("a charset needs at least one character, received none")
         repeated = sorted({c for c in self.symbols if self.symbols.count(c) > 1})
         if repeated:
-            raise OptionError(
-                f"a charset lists each character once, received {''.join(repeated)!r} repeatedly"
-            )
+            raise OptionError(f"a charset lists each character once, received {''.join(repeated)!r} repeatedly")
 
     @property
     def classes(self) -> int:
@@ -47,9 +45,7 @@ class Charset:
         """Class ids (1..K) of ``text``; raises ``OptionError`` for a character outside the charset."""
         unknown = sorted(set(text) - set(self.symbols))
         if unknown:
-            raise OptionError(
-                f"characters {''.join(unknown)!r} of {text!r} are not in the charset {self.symbols!r}"
-            )
+            raise OptionError(f"characters {''.join(unknown)!r} of {text!r} are not in the charset {self.symbols!r}")
         return [self.symbols.index(c) + 1 for c in text]
 
     def decode(self, ids: Sequence[int]) -> str:

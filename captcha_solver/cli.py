@@ -54,9 +54,7 @@ def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
     except Exception as error:  # a mistake of ours: still no wall of text, unless it is asked for
         if "--debug" in arguments:
             raise
-        complain(
-            f"{type(error).__name__}: {error} (--debug, before the command, shows where)", kind="unexpected"
-        )
+        complain(f"{type(error).__name__}: {error} (--debug, before the command, shows where)", kind="unexpected")
         return BROKEN
     return code if isinstance(code, int) else DONE
 

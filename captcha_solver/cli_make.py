@@ -57,9 +57,7 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget.")
-@click.option(
-    "--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts."
-)
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, metavar="N")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")

@@ -70,9 +70,7 @@ def reading_options(command: CommandT) -> CommandT:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="IMAGE|FOLDER...")
 @reading_options
-@click.option(
-    "--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
 def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
     """Read images, or all images of folders; one answer an image, in order."""
     solver = _solver(**options)
@@ -96,13 +94,9 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @reading_options
 @click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of each folder."
-)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of each folder.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def score(
-    folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, **options: str | None
-) -> int:
+def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, **options: str | None) -> int:
     """Measure how many images of labelled folders (labels.csv: filename,label) are read right."""
     solver = _solver(**options)
     datasets, problems = _datasets(folders, limit)
@@ -116,9 +110,7 @@ def score(
         wrong = _problems(dataset, trials, solver.recognizer.charset, fold_case)
         warn_each([f"{dataset.name}: {line}" for line in wrong])
         problems += wrong
-        scores.append(
-            Measured(score_trials(dataset.name, trials, fold_case=fold_case), dataset.sha256, len(wrong))
-        )
+        scores.append(Measured(score_trials(dataset.name, trials, fold_case=fold_case), dataset.sha256, len(wrong)))
     if not scores:
         return BROKEN
     if form == "json":
@@ -135,9 +127,7 @@ def _solver(
     length: str | None = None,
 ) -> Solver:
     solver = load_solver(model or "sliding", runtime=runtime or "onnx", charset=charset, length=length)
-    lacking = (
-        set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
-    )
+    lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
     return solver
@@ -154,9 +144,7 @@ def _items(paths: Sequence[str]) -> tuple[list[Item], list[str]]:
         found = image_files(path)
         items += [Item(file, printable(str(file))) for file in found]
         if not found:
-            problems.append(
-                f"{path}: expected a folder with images ({', '.join(sorted(SUFFIXES))}), received none"
-            )
+            problems.append(f"{path}: expected a folder with images ({', '.join(sorted(SUFFIXES))}), received none")
     return items, problems
 
 
@@ -232,9 +220,7 @@ def _show_scores(scores: Sequence[Measured], solver: Solver) -> None:
     click.echo(f"model {recognizer.name} {recognizer.model_sha256[:12]}, captcha-solver {__version__}")
 
 
-def _as_json(
-    scores: Sequence[Measured], solver: Solver, runtime: str | None, fold_case: bool
-) -> dict[str, object]:
+def _as_json(scores: Sequence[Measured], solver: Solver, runtime: str | None, fold_case: bool) -> dict[str, object]:
     constraints = solver.constraints
     return {
         "sets": [

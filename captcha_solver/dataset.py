@@ -66,9 +66,7 @@ def inspect_folder(folder: Path, *, limit: int | None = None) -> Dataset:
     """
     rows = _merged(_rows(_labels_text(folder), folder / LABELS))
     if not rows:
-        raise DatasetError(
-            f"{folder / LABELS}: expected a row for each image below the header, received none"
-        )
+        raise DatasetError(f"{folder / LABELS}: expected a row for each image below the header, received none")
     samples, problems, missing = [], [], set()
     for row in rows[:limit]:
         image, problem = _image(folder, row.filename)
@@ -77,9 +75,7 @@ def inspect_folder(folder: Path, *, limit: int | None = None) -> Dataset:
         problems += [f"{LABELS} row {row.line}: {wrong}" for wrong in (row.problem, problem) if wrong]
         samples.append(Sample(id=row.filename, image=image, text=row.label, design=_name(folder)))
     if len(missing) == len(samples):
-        raise DatasetError(
-            f"{folder}: expected images, received {len(rows)} rows and no image; {problems[0]}"
-        )
+        raise DatasetError(f"{folder}: expected images, received {len(rows)} rows and no image; {problems[0]}")
     named = {row.filename for row in rows}
     unlabelled = sum(path.name not in named for path in image_files(folder))
     return Dataset(_name(folder), tuple(samples), tuple(problems), frozenset(missing), unlabelled)
@@ -90,9 +86,7 @@ def image_files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     except OSError as error:
-        raise DatasetError(
-            f"{folder}: expected a folder that can be read, received {error.strerror}"
-        ) from error
+        raise DatasetError(f"{folder}: expected a folder that can be read, received {error.strerror}") from error
 
 
 def write_folder(samples: Iterable[Sample], folder: Path) -> int:
@@ -133,9 +127,7 @@ def writable_folder(folder: Path) -> Path:
         probe.unlink()
     except OSError as error:
         received = "a file" if folder.is_file() else error.strerror
-        raise SetupError(
-            f"{folder}: expected a folder that can be written to, received: {received}"
-        ) from error
+        raise SetupError(f"{folder}: expected a folder that can be written to, received: {received}") from error
     return folder
 
 
@@ -145,9 +137,7 @@ def _name(folder: Path) -> str:
 
 def _labels_text(folder: Path) -> str:
     if not folder.is_dir():
-        raise DatasetError(
-            f"{folder}: expected a folder, received {'a file' if folder.exists() else 'nothing there'}"
-        )
+        raise DatasetError(f"{folder}: expected a folder, received {'a file' if folder.exists() else 'nothing there'}")
     path = folder / LABELS
     if not path.is_file():
         found = len(image_files(folder))
@@ -161,9 +151,7 @@ def _labels_text(folder: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"{path} row {row}: expected UTF-8, received byte 0x{data[error.start]:02x}"
-        ) from error
+        raise DatasetError(f"{path} row {row}: expected UTF-8, received byte 0x{data[error.start]:02x}") from error
 
 
 def _rows(text: str, path: Path) -> Iterator[_Row]:
@@ -185,9 +173,7 @@ def _rows(text: str, path: Path) -> Iterator[_Row]:
                 continue
             yield _row(cells, reader.line_num)
     except csv.Error as error:
-        raise DatasetError(
-            f"{path} row {reader.line_num}: expected filename,label, received {error}"
-        ) from error
+        raise DatasetError(f"{path} row {reader.line_num}: expected filename,label, received {error}") from error
     if header is None:
         raise DatasetError(f"{path} row 1: expected the header {','.join(HEADER)}, received an empty file")
 
@@ -195,9 +181,7 @@ def _rows(text: str, path: Path) -> Iterator[_Row]:
 def _row(cells: Sequence[str], line: int) -> _Row:
     filename, label = cells[0], cells[1] if len(cells) > 1 else ""
     if len(cells) > len(HEADER):
-        return _Row(
-            line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})"
-        )
+        return _Row(line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})")
     if not label:
         return _Row(line, filename, "", f"expected a label for {filename!r}, received an empty one")
     return _Row(line, filename, label)

@@ -66,9 +66,7 @@ def parse_length(spec: str | int) -> tuple[int, int]:
     low = int(match[1]) if match else 0
     high = int(match[2] or match[1]) if match else 0
     if not 1 <= low <= high:
-        raise OptionError(
-            f"expected a length N or a range A-B with 1 <= A <= B (4, or 4-6), received {str(spec)!r}"
-        )
+        raise OptionError(f"expected a length N or a range A-B with 1 <= A <= B (4, or 4-6), received {str(spec)!r}")
     return low, high
 
 
@@ -88,8 +86,7 @@ def decode(scores: Scores, charset: Charset, constraints: Constraints, temperatu
     classes = allowed_ids(charset, constraints)
     if scores.log_probs.shape[1] != charset.classes:
         raise OptionError(
-            f"expected scores for {charset.classes} classes ({charset.symbols!r}), "
-            f"received {scores.log_probs.shape[1]}"
+            f"expected scores for {charset.classes} classes ({charset.symbols!r}), received {scores.log_probs.shape[1]}"
         )
     log_probs = _log_softmax(scores.log_probs[:, classes].astype(np.float64))
     pieces = _read_ctc(log_probs, constraints) if scores.collapse else _read_segments(log_probs, constraints)
@@ -114,9 +111,7 @@ def allowed_ids(charset: Charset, constraints: Constraints) -> list[int]:
         return list(range(charset.classes))
     ids = charset.ids_of(parse_charset(constraints.charset).symbols)
     if not ids:
-        raise OptionError(
-            f"expected characters the model reads ({charset.symbols}), received {constraints.charset!r}"
-        )
+        raise OptionError(f"expected characters the model reads ({charset.symbols}), received {constraints.charset!r}")
     return [NOTHING, *ids]
 
 
@@ -140,9 +135,7 @@ def _runs(path: NDArray[np.int64]) -> list[_Piece]:
     """Runs of equal, non-zero entries of a (T,) path."""
     edges = np.flatnonzero(np.diff(path, prepend=NOTHING, append=NOTHING))
     return [
-        _Piece(int(path[start]), int(start), int(stop))
-        for start, stop in pairwise(edges)
-        if path[start] != NOTHING
+        _Piece(int(path[start]), int(start), int(stop)) for start, stop in pairwise(edges) if path[start] != NOTHING
     ]
 
 

@@ -36,9 +36,7 @@ class Result:
 
 
 @click.command()
-@click.option(
-    "--count", type=click.IntRange(min=1), default=24, show_default=True, help="Images of each design."
-)
+@click.option("--count", type=click.IntRange(min=1), default=24, show_default=True, help="Images of each design.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def demo(count: int, seed: int, out: Path) -> int:
@@ -54,9 +52,7 @@ def demo(count: int, seed: int, out: Path) -> int:
             results.append(Result(name, samples, trials))
     show_results(results, solvers, seed)
     path = out / "contact-sheet.png"
-    path.write_bytes(
-        encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN))
-    )
+    path.write_bytes(encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN)))
     click.echo(f"contact sheet: {path}")
     return DONE
 

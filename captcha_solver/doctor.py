@@ -50,15 +50,9 @@ def onnx_device() -> str:
 
     available = onnxruntime.get_available_providers()
     if "CPUExecutionProvider" not in available:
-        raise CaptchaSolverError(
-            f"expected CPUExecutionProvider, received {', '.join(available) or 'no provider'}"
-        )
-    others = [
-        name.removesuffix("ExecutionProvider") for name in available if name.startswith(("CUDA", "Tensorrt"))
-    ]
-    unused = (
-        f" (present but not used: {', '.join(others)}; a GPU is used by --runtime keras)" if others else ""
-    )
+        raise CaptchaSolverError(f"expected CPUExecutionProvider, received {', '.join(available) or 'no provider'}")
+    others = [name.removesuffix("ExecutionProvider") for name in available if name.startswith(("CUDA", "Tensorrt"))]
+    unused = f" (present but not used: {', '.join(others)}; a GPU is used by --runtime keras)" if others else ""
     return f"CPU{unused}"
 
 
@@ -94,9 +88,7 @@ def _fonts() -> str:
     known = families()
     missing = [name for name, family in known.items() if not family.path.is_file()]
     if missing or not known:
-        raise CaptchaSolverError(
-            f"expected a file for each of {len(known)} faces, received none for {missing}"
-        )
+        raise CaptchaSolverError(f"expected a file for each of {len(known)} faces, received none for {missing}")
     return f"{len(known)} faces"
 
 

@@ -17,9 +17,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
 
 WHITE, BLACK = 255, 0
 LIGHT_LUMA = 176  # 0-255: what is lighter than this cannot be told from a white background
-DARK_SHARE = (
-    0.01  # fewer dark pixels than this among the visible ones: the drawing is light, e.g. white letters
-)
+DARK_SHARE = 0.01  # fewer dark pixels than this among the visible ones: the drawing is light, e.g. white letters
 VISIBLE_ALPHA = 16  # 0-255: fainter pixels do not decide what the background is
 
 _ORIENTATION_TAG = 0x0112
@@ -84,9 +82,7 @@ def encode_png(image: Rgb) -> bytes:
 
 def _check_bytes(data: bytes, limits: Limits) -> None:
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise ImageError(
-            f"expected the bytes of an image file, received {type(data).__name__}: read the file first"
-        )
+        raise ImageError(f"expected the bytes of an image file, received {type(data).__name__}: read the file first")
     if len(data) == 0:
         raise ImageError(f"expected an image ({_formats()}), received zero bytes")
     if len(data) > limits.max_bytes:
@@ -98,9 +94,7 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"expected at most {limits.max_pixels:,} pixels, received far more: {error}"
-        ) from error
+        raise ImageError(f"expected at most {limits.max_pixels:,} pixels, received far more: {error}") from error
     except Exception as error:  # Pillow's readers raise many kinds on broken bytes: none may pass
         raise ImageError(f"expected an image ({_formats()}), received {_described(data)}") from error
     width, height = image.size
@@ -119,9 +113,7 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
     if max(width, height) > limits.max_side_px:
         raise ImageError(f"expected sides of at most {limits.max_side_px:,} pixels, received {size}")
     if min(width, height) < limits.min_side_px:
-        raise ImageError(
-            f"expected at least {limits.min_side_px} x {limits.min_side_px} pixels, received {size}"
-        )
+        raise ImageError(f"expected at least {limits.min_side_px} x {limits.min_side_px} pixels, received {size}")
 
 
 def _pixels(image: Image.Image, data: bytes) -> Rgb:
@@ -133,8 +125,7 @@ def _pixels(image: Image.Image, data: bytes) -> Rgb:
     except Exception as error:  # as above: SyntaxError, struct.error, EOFError, MemoryError, zlib.error, ...
         reason = str(error) or type(error).__name__
         raise ImageError(
-            f"expected a whole {image.format} image, "
-            f"received {len(data):,} bytes cut short or damaged ({reason})"
+            f"expected a whole {image.format} image, received {len(data):,} bytes cut short or damaged ({reason})"
         ) from error
 
 

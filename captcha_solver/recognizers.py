@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import Runtime, load_runtime
 from captcha_solver.types import Rgb, Scores
+
+if TYPE_CHECKING:
+    from captcha_solver.segment import Candidates
 
 SettingsT = TypeVar("SettingsT")
 
@@ -85,20 +88,22 @@ class Segmented:
         self._runtime = runtime
 
     def score(self, images: Sequence[Rgb]) -> list[Scores]:
-        """Every candidate piece of every image goes through the network in one batch."""
+        """The best path through each image's candidates."""
+        from captcha_solver.segment import best_path
+
+        return [best_path(found, log_probs) for found, log_probs in self.pieces(images)]
+
+    def pieces(self, images: Sequence[Rgb]) -> "list[tuple[Candidates, NDArray[np.float32]]]":
+        """Candidates of each image with their log-probabilities (N, C): all go through the network in one batch."""
         from captcha_solver.preprocess import to_gray
-        from captcha_solver.segment import best_path, candidates
+        from captcha_solver.segment import candidates
 
         found = [candidates(to_gray(image, self._settings), self._settings) for image in images]
-        pieces = (
-            np.concatenate([each.glyphs.pixels for each in found])
-            if found
-            else np.zeros((0, 1, 1, 1), np.float32)
-        )
+        pieces = np.concatenate([each.glyphs.pixels for each in found]) if found else np.zeros((0, 1, 1, 1), np.float32)
         log_probs = self._classify(pieces)
         ends = np.cumsum([len(each.glyphs.pixels) for each in found])
         shares = np.split(log_probs, ends[:-1]) if found else []
-        return [best_path(each, share) for each, share in zip(found, shares, strict=True)]
+        return list(zip(found, shares, strict=True))
 
     def _classify(self, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-probabilities (N, C) float32 of pieces (N, G, G, 1); in parts, so that memory stays bounded."""
@@ -128,9 +133,7 @@ def bundle_path(model: str | Path) -> Path:
         return shipped[str(model)]
     if not Path(model).is_dir():
         names = ", ".join(shipped) or "none is shipped"
-        raise OptionError(
-            f"expected a model's name ({names}) or the folder of a bundle, received {str(model)!r}"
-        )
+        raise OptionError(f"expected a model's name ({names}) or the folder of a bundle, received {str(model)!r}")
     return Path(model)
 
 

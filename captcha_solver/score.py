@@ -79,14 +79,10 @@ def is_solved(trial: Trial, *, fold_case: bool = False) -> bool:
 
 def unreadable(trials: Iterable[Trial]) -> list[Trial]:
     """Trials that failed for another reason than that no text was found: broken images, mostly."""
-    return [
-        trial for trial in trials if trial.solution.failure and not trial.solution.failure.startswith(NO_TEXT)
-    ]
+    return [trial for trial in trials if trial.solution.failure and not trial.solution.failure.startswith(NO_TEXT)]
 
 
-def unknown_characters(
-    samples: Iterable[Sample], charset: Charset, *, fold_case: bool = False
-) -> tuple[int, str]:
+def unknown_characters(samples: Iterable[Sample], charset: Charset, *, fold_case: bool = False) -> tuple[int, str]:
     """How many labels hold characters that ``charset`` lacks, and which characters these are, sorted."""
     known = set(charset.symbols.casefold() if fold_case else charset.symbols)
     lacking = [set(sample.text.casefold() if fold_case else sample.text) - known for sample in samples]

@@ -77,9 +77,7 @@ def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int) -> None:
         _write(pen, (left, top), answer.recognizer, FAINT, LABEL_WIDTH_PX)
         _mark(pen, left + LABEL_WIDTH_PX, top + 4, answer.solved)
         text_left = left + LABEL_WIDTH_PX + 18
-        _write(
-            pen, (text_left, top), answer.text or "(nothing)", colour, IMAGE_WIDTH_PX - LABEL_WIDTH_PX - 18
-        )
+        _write(pen, (text_left, top), answer.text or "(nothing)", colour, IMAGE_WIDTH_PX - LABEL_WIDTH_PX - 18)
 
 
 def _paste(sheet: Image.Image, data: bytes, left: int, top: int) -> None:

@@ -318,14 +318,11 @@ def test_usage_errors(shell: Shell, pictures: Path, arguments: list[str]) -> Non
 def test_an_impossible_length_says_what_is_expected(shell: Shell, pictures: Path) -> None:
     _, _, err = shell("solve", pictures, "--length", "9-2")
     assert err == (
-        "captcha-solver: error: expected a length N or a range A-B with 1 <= A <= B (4, or 4-6), "
-        "received '9-2'\n"
+        "captcha-solver: error: expected a length N or a range A-B with 1 <= A <= B (4, or 4-6), received '9-2'\n"
     )
 
 
-def test_an_unknown_model_lists_the_valid_ones(
-    shell: Shell, pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_model_lists_the_valid_ones(shell: Shell, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from captcha_solver.solver import load_solver
 
     shipped = {"digits": pictures, "sliding": pictures}
@@ -372,8 +369,7 @@ def test_draw_a_design_that_is_a_command(shell: Shell, tmp_path: Path) -> None:
     script += "(p / 'labels.csv').write_text('filename,label\\na.png,' + sys.argv[2] + '\\n')"
     (tmp_path / "draw.py").write_text(script)
     design.write_text(
-        'name = "mine"\nsummary = "s"\n[command]\n'
-        f'argv = ["{{python}}", "{tmp_path}/draw.py", "{{out}}", "{{seed}}"]\n'
+        f'name = "mine"\nsummary = "s"\n[command]\nargv = ["{{python}}", "{tmp_path}/draw.py", "{{out}}", "{{seed}}"]\n'
     )
     code, _, err = shell("draw", design, "--count", 1, "--out", tmp_path / "set", "--seed", 9)
     assert (code, err) == (0, "")
@@ -436,9 +432,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     monkeypatch.setattr("captcha_solver.training.run.run", interrupted)
     code, out, err = shell("train", "plain", "--out", tmp_path / "x")
     assert (code, out) == (130, "")
-    assert (
-        err.strip() == "captcha-solver: stopped: interrupted at step 7; run the same command again to go on"
-    )
+    assert err.strip() == "captcha-solver: stopped: interrupted at step 7; run the same command again to go on"
 
 
 def test_designs_and_models(shell: Shell) -> None:
@@ -504,6 +498,4 @@ def test_a_bar_is_shown_on_a_terminal_alone(
     out, err = capsys.readouterr()
     assert code == 0
     assert "solving" in err
-    assert [row.split(",")[:2] for row in out.splitlines()] == [
-        row.split(",")[:2] for row in plain.splitlines()
-    ]
+    assert [row.split(",")[:2] for row in out.splitlines()] == [row.split(",")[:2] for row in plain.splitlines()]

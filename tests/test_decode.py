@@ -60,10 +60,7 @@ def test_segments_keep_repeats() -> None:
 @pytest.mark.parametrize("collapse", [True, False])
 @pytest.mark.parametrize("limits", [FREE, length(1), length(2, 4)])
 def test_nothing_to_read_is_empty(collapse: bool, limits: Constraints) -> None:
-    assert (
-        decode(Scores(np.zeros((0, 3), np.float32), np.zeros((0, 2), np.float32), collapse), AB, limits)
-        == EMPTY
-    )
+    assert decode(Scores(np.zeros((0, 3), np.float32), np.zeros((0, 2), np.float32), collapse), AB, limits) == EMPTY
     assert decode(scores([[0.9, 0.05, 0.05]], collapse=collapse), AB, FREE) == EMPTY
 
 
@@ -136,9 +133,7 @@ def test_a_text_longer_than_its_rows_is_not_read() -> None:
     rows = [[0.1, 0.9, 0.0]] * 3
     assert decode(scores(rows), AB, length(4)) == EMPTY
     assert decode(scores(rows), Charset("ab"), Constraints("a", 2, 2)).text == "aa"
-    assert (
-        decode(scores(rows), Charset("ab"), Constraints("a", 3, 3)) == EMPTY
-    )  # equal letters need blanks between
+    assert decode(scores(rows), Charset("ab"), Constraints("a", 3, 3)) == EMPTY  # equal letters need blanks between
     assert decode(scores(rows), AB, length(3)).text == "aba"
 
 
@@ -195,9 +190,7 @@ def test_free_reading_is_the_best_path() -> None:
     rng = np.random.default_rng(4)
     for _ in range(100):
         log_probs = random_rows(rng, 6, 4, 2.0)
-        read = decode(
-            Scores(log_probs.astype(np.float32), np.zeros((6, 2), np.float32), True), Charset("abc"), FREE
-        )
+        read = decode(Scores(log_probs.astype(np.float32), np.zeros((6, 2), np.float32), True), Charset("abc"), FREE)
         assert tuple(Charset("abc").encode(read.text)) == collapsed(tuple(log_probs.argmax(axis=1)))
 
 
@@ -244,9 +237,7 @@ def test_align_finds_the_best_rows() -> None:
         best = max(paths, key=lambda p: log_probs[np.arange(5), p].sum())
         expected = [
             (key, rows[0], rows[-1] + 1)
-            for key, rows in (
-                (k, [i for i, _ in g]) for k, g in itertools.groupby(enumerate(best), lambda e: e[1])
-            )
+            for key, rows in ((k, [i for i, _ in g]) for k, g in itertools.groupby(enumerate(best), lambda e: e[1]))
             if key
         ]
         assert align(log_probs, text) == expected
@@ -299,6 +290,4 @@ def test_open_ranges() -> None:
 def test_zero_probabilities_do_no_harm() -> None:
     read: Reading = decode(scores([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), AB, length(3))
     assert len(read.text) in {0, 3}
-    assert decode(
-        scores([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), AB, FREE
-    ).confidence == pytest.approx(1)
+    assert decode(scores([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), AB, FREE).confidence == pytest.approx(1)

@@ -9,7 +9,7 @@ import pytest
 
 from captcha_solver.designs.design import Design, DistortionSpec, Range
 from captcha_solver.designs.distort_layout import Hollow, Rotate
-from captcha_solver.designs.draw import CHUNK, Drawing, draw, draw_batch, draw_run, random_text
+from captcha_solver.designs.draw import CHUNK, Drawing, draw, draw_batch, draw_run, random_texts
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import Phase, at_severity, check_value, knobs_of
 from captcha_solver.designs.load import builtin_designs, load_design, parse_design
@@ -194,8 +194,7 @@ def test_batches_may_mix_lengths() -> None:
 
 def test_random_texts_use_every_length_and_character() -> None:
     design = parse_design('[text]\ncharset = "AB"\nlength = "2-3"', "t")
-    rng = np.random.default_rng(0)
-    texts = {random_text(design, rng) for _ in range(200)}
+    texts = set(random_texts(design, 200, np.random.default_rng(0)))
     assert texts == {a + b + c for a in "AB" for b in "AB" for c in ("", "A", "B")}
 
 

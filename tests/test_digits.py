@@ -163,9 +163,7 @@ def test_a_folder_of_digits_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("size", "label"), [(32, "3"), (28, "x"), (28, "12")])
 def test_a_folder_of_anything_else_is_refused(tmp_path: Path, size: int, label: str) -> None:
-    with pytest.raises(
-        DatasetError, match=f"28x28 image of one digit, received {size}x{size} labelled '{label}'"
-    ):
+    with pytest.raises(DatasetError, match=f"28x28 image of one digit, received {size}x{size} labelled '{label}'"):
         read_digits(digit_folder(tmp_path / "d", size, label))
 
 
@@ -192,9 +190,7 @@ def told(classes: list[int], sure: list[float]) -> np.ndarray:
     return images
 
 
-def test_the_threshold_rejects_no_more_digits_than_it_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_threshold_rejects_no_more_digits_than_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from captcha_solver.models.bundle import load_bundle
 
     monkeypatch.setattr(training, "OnnxRuntime", _Certain)
@@ -224,9 +220,7 @@ def test_a_figure_carries_its_count_and_interval() -> None:
     assert table([row]).splitlines()[-1] == "| some | 10 | 9 | 90.00% | 59.58% - 98.21% |"
 
 
-@pytest.mark.parametrize(
-    ("charset", "settings"), [("abc", {"reject_below": 0.5}), ("0123456789", {"glyph_px": 28})]
-)
+@pytest.mark.parametrize(("charset", "settings"), [("abc", {"reject_below": 0.5}), ("0123456789", {"glyph_px": 28})])
 def test_only_a_digits_bundle_is_measured(charset: str, settings: Mapping[str, float]) -> None:
     bundle = Bundle(Path("x"), "segmented", Charset(charset), settings, 1.0, {}, "0" * 64)
     nothing: Ink = np.zeros((0, 28, 28), np.uint8)

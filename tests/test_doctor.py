@@ -60,9 +60,7 @@ def test_a_changed_and_a_missing_bundle(monkeypatch: pytest.MonkeyPatch) -> None
             raise BundleError("file model.onnx has changed")
         return fake_bundle(path)
 
-    monkeypatch.setattr(
-        doctor, "shipped_bundles", lambda: {"sliding": Path("sliding"), "digits": Path("digits")}
-    )
+    monkeypatch.setattr(doctor, "shipped_bundles", lambda: {"sliding": Path("sliding"), "digits": Path("digits")})
     monkeypatch.setattr(doctor, "load_bundle", load)
     checks = examine()
     assert of(checks, "model sliding").holds

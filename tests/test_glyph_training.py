@@ -1,5 +1,6 @@
 """Crops are labelled by who owns their pixels, and drawn the same for a seed."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset, parse_charset
 from captcha_solver.designs.draw import Drawing
-from captcha_solver.errors import OptionError
+from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.lattice import SegmentSettings, find_lattice
 from captcha_solver.preprocess import to_gray
+from captcha_solver.training.align import UNSURE
 from captcha_solver.training.fragments import beside, font_crop, junk_crop
-from captcha_solver.training.glyphs import UNSURE, GlyphTask, label, overlap
+from captcha_solver.training.glyphs import GlyphTask, label, overlap
 
 CHARSET = Charset("ab")
 SETTINGS = SegmentSettings()
@@ -136,7 +138,7 @@ def test_accuracy_folds_the_case() -> None:
 def test_sources_that_do_not_know_their_glyphs_cannot_be_learnt_from(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="external-pypi-captcha"):
         GlyphTask(["plain", "external-pypi-captcha"])
-    with pytest.raises(OptionError, match="folder"):
+    with pytest.raises(DatasetError, match=re.escape(str(tmp_path))):
         GlyphTask(["plain", str(tmp_path)])
 
 

@@ -87,9 +87,7 @@ def test_sixteen_bit_grey_with_alpha_is_read() -> None:
     assert corners(read_image(png(10, 10, 16, 4, row * 10))) == [(0, 0, 0)] * 4
 
 
-@pytest.mark.parametrize(
-    ("depth", "byte", "expected"), [(1, 0b10101010, 255), (2, 0b01010101, 85), (4, 0x33, 51)]
-)
+@pytest.mark.parametrize(("depth", "byte", "expected"), [(1, 0b10101010, 255), (2, 0b01010101, 85), (4, 0x33, 51)])
 def test_shallow_grey_is_scaled(depth: int, byte: int, expected: int) -> None:
     width = 16
     row = bytes([0]) + bytes([byte]) * (width * depth // 8)
@@ -123,9 +121,7 @@ def ink_on_nothing(mode: str, ink: tuple[int, int, int]) -> Image.Image:
         ("LA", (255, 255, 255), 0),
     ],
 )
-def test_transparency_is_laid_over_what_shows_the_ink(
-    mode: str, ink: tuple[int, int, int], background: int
-) -> None:
+def test_transparency_is_laid_over_what_shows_the_ink(mode: str, ink: tuple[int, int, int], background: int) -> None:
     image = read_image(encoded(ink_on_nothing(mode, ink)))
     assert corners(image) == [ink, (background,) * 3] * 2
 
@@ -159,9 +155,7 @@ def test_a_colour_key_is_transparent(mode: str) -> None:
     image = Image.new(mode, (40, 20), "white")
     image.paste("black", (0, 0, 20, 20))
     key = 0 if mode == "L" else (0, 0, 0)
-    assert (
-        read_image(encoded(image, transparency=key)).min() == 0
-    )  # only white is left to see: it is laid over black
+    assert read_image(encoded(image, transparency=key)).min() == 0  # only white is left to see: it is laid over black
 
 
 def test_sixteen_bit_colour_key_is_transparent() -> None:

@@ -113,9 +113,7 @@ def test_padding_repeats_the_last_column() -> None:
     assert pad_right(strip, 3) is strip
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"strip_px": 42}, {"strip_px": 8}, {"clip_share": 0.5}, {"min_width_px": 999}]
-)
+@pytest.mark.parametrize("wrong", [{"strip_px": 42}, {"strip_px": 8}, {"clip_share": 0.5}, {"min_width_px": 999}])
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="expected"):
         SlideSettings(**wrong)  # type: ignore[arg-type]

@@ -124,10 +124,6 @@ def test_load_solver_checks_its_arguments(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_unknown_model_lists_the_valid_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "captcha_solver.recognizers.shipped_bundles", lambda: {"digits": None, "sliding": None}
-    )
-    with pytest.raises(
-        OptionError, match=r"expected a model's name \(digits, sliding\) .* received 'slidng'"
-    ):
+    monkeypatch.setattr("captcha_solver.recognizers.shipped_bundles", lambda: {"digits": None, "sliding": None})
+    with pytest.raises(OptionError, match=r"expected a model's name \(digits, sliding\) .* received 'slidng'"):
         load_solver("slidng")

@@ -61,9 +61,7 @@ def test_images_become_shares_of_full_ink() -> None:
 
 def state(step: int = 3) -> State:
     arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.float32(2.5) * np.ones(1, np.float32)]
-    progress = Progress(
-        step=step, draw=2, elapsed_s=1.5, best_accuracy=0.25, history=({"step": 1, "loss": 2.0},)
-    )
+    progress = Progress(step=step, draw=2, elapsed_s=1.5, best_accuracy=0.25, history=({"step": 1, "loss": 2.0},))
     return State(progress, arrays, [np.array(7), *arrays], arrays[::-1])
 
 
@@ -119,9 +117,7 @@ def test_curves_are_a_picture(tmp_path: Path) -> None:
         ({"route": "digits", "sources": ("nowhere",)}, "nowhere: expected a folder"),
     ],
 )
-def test_a_request_that_cannot_be_met_is_refused(
-    tmp_path: Path, change: dict[str, object], message: str
-) -> None:
+def test_a_request_that_cannot_be_met_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     request = TrainRequest(("nowhere",), tmp_path / "out", "sliding", None, None, SETTINGS)
     with pytest.raises(CaptchaSolverError, match=message):
         run(replace(request, **change))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting
 from captcha_solver.designs.scene import Colour, Mask, Scene, blend, solid
 
 ALONG = np.linspace(0, 1, 28)  # where a curve is sampled, from its start to its end
+BOW = np.stack([1 - ALONG, ALONG, 4 * ALONG * (1 - ALONG)], axis=1)  # start, end and rise -> points of a parabola
 SHIFT = 3  # sub-pixel bits of OpenCV's line drawing
 
 
@@ -75,12 +76,9 @@ class Arcs(Marks):
     def apply(self, scene: Scene) -> None:
         rng, width, height = scene.rng, scene.width_px, scene.height_px
         for _ in range(round(self.arc_count)):
-            x1, x2, y1, y2 = rng.uniform(0, 1, 4) * (0.25 * width, 0.25 * width, height, height)
-            left, right = x1, width - x2
-            rise = rng.uniform(-0.6, 0.6) * height
-            points = np.empty((len(ALONG), 2))
-            points[:, 0] = left + (right - left) * ALONG
-            points[:, 1] = y1 + (y2 - y1) * ALONG + 4 * rise * ALONG * (1 - ALONG)
+            x1, x2, y1, y2, rise = rng.random(5).tolist()
+            ends = [[0.25 * x1 * width, y1 * height], [(1 - 0.25 * x2) * width, y2 * height]]
+            points = BOW @ np.array([*ends, [0, (1.2 * rise - 0.6) * height]])
             curve(*scene.brush(self.pick(scene)), points, self.width_px or scene.stroke_px)
 
 
@@ -156,9 +154,8 @@ class Specks(Marks):
     def apply(self, scene: Scene) -> None:
         rng, size = scene.rng, max(1, round(self.size_px))
         n = round(self.speck_count)
-        spots = rng.random((2, n))
         seeds = np.zeros((scene.height_px, scene.width_px), np.uint8)
-        seeds[(spots[1] * scene.height_px).astype(np.int32), (spots[0] * scene.width_px).astype(np.int32)] = 255
+        seeds.reshape(-1)[(rng.random(n) * seeds.size).astype(np.intp)] = 255
         mask = cv2.dilate(seeds, _stamp(size)) if size > 1 else seeds
         picked = self.pick(scene)
         target, _ = scene.brush(picked)

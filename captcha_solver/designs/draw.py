@@ -48,7 +48,8 @@ def draw_batch(
         raise DesignError(f"design {design.name!r} is a command; draw a folder of it with `captcha-solver draw`")
     if not texts:
         return []
-    written = [random_text(design, rng) if text is None else _drawable(design, text) for text in texts]
+    random = random_texts(design, len(texts), rng)
+    written = [free if text is None else _drawable(design, text) for text, free in zip(texts, random, strict=True)]
     page = _page(design, written, rng)
     for spec in design.distortions:
         if isinstance(spec.base, PageDistortion):
@@ -72,12 +73,17 @@ def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
         chunk, skip = chunk + 1, 0
 
 
-def random_text(design: Design, rng: np.random.Generator) -> str:
-    """A text as the design asks for it."""
+def random_texts(design: Design, count: int, rng: np.random.Generator) -> list[str]:
+    """Texts as the design asks for them."""
     lettering = design.lettering
-    charset = lettering.charsets[int(rng.integers(len(lettering.charsets))) if len(lettering.charsets) > 1 else 0]
-    length = int(rng.integers(lettering.min_length, lettering.max_length + 1))
-    return "".join(charset[i] for i in rng.integers(0, len(charset), length).tolist())
+    charsets = rng.integers(len(lettering.charsets), size=count).tolist()
+    lengths = rng.integers(lettering.min_length, lettering.max_length + 1, count).tolist()
+    places = rng.random((count, lettering.max_length))  # of each character within its charset
+    texts = []
+    for which, length, row in zip(charsets, lengths, places, strict=True):
+        charset = lettering.charsets[which]
+        texts.append("".join([charset[i] for i in (row[:length] * len(charset)).astype(int).tolist()]))
+    return texts
 
 
 def _drawable(design: Design, text: str) -> str:
@@ -126,16 +132,18 @@ def _colours(design: Design, n: int, rng: np.random.Generator) -> tuple[FloatArr
 
 
 def _finished(design: Design, scene: Scene) -> Drawing:
-    phases: dict[Phase, list[SceneDistortion]] = {phase: [] for phase in Phase}
     chances = scene.rng.random(len(design.distortions)).tolist()
+    on: list[SceneDistortion] = []
     for spec, chance in zip(design.distortions, chances, strict=True):
         if chance < spec.probability and isinstance(spec.base, SceneDistortion):
             distortion = spec.resolve(scene.rng)
             if isinstance(distortion, SceneDistortion):
-                phases[distortion.phase].append(distortion)
-    for distortion in (*phases[Phase.BACKGROUND], *phases[Phase.TEXT]):
+                on.append(distortion)
+    on.sort(key=lambda distortion: distortion.phase)
+    for distortion in on:
+        if distortion.phase >= Phase.MARKS and not scene.laid:
+            scene.lay_text()
         distortion.apply(scene)
-    scene.lay_text()
-    for distortion in (*phases[Phase.MARKS], *phases[Phase.IMAGE]):
-        distortion.apply(scene)
+    if not scene.laid:
+        scene.lay_text()
     return Drawing(scene.image, scene.text, scene.owners)

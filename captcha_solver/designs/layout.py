@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captcha_solver.designs.fonts import GlyphMask, glyph_mask
 from captcha_solver.designs.page import Page
@@ -19,9 +20,12 @@ SQUARE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """For each picture its glyph masks, and for each glyph the corners (N, L, 4, 2) it is mapped to, in canvas px."""
+    """For each picture its glyph masks, their sizes (N, L, 2), width first, and the corners (N, L, 4, 2), in canvas px,
+    that each is mapped to.
+    """
 
     masks: list[list[GlyphMask]]
+    mask_px: FloatArray
     corners_px: FloatArray
 
 
@@ -30,17 +34,17 @@ def place(page: Page, fit_fraction: float) -> Placed:
 
     The position within the free space is random.
     """
-    masks, em = _measured(page)
+    masks, mask_px, em = _measured(page)
     left = _left_edges(page, em)
     right = left + em[:, :, 0] * page.stretch * page.size_px
     widest = np.where(page.valid, right, 0).max(axis=1, keepdims=True)
     shrink = np.minimum(1.0, fit_fraction * page.width_px / np.maximum(widest, 1))
     page.size_px *= shrink.astype(np.float32)
-    return Placed(masks, _corners(page, em, left * shrink, widest * shrink))
+    return Placed(masks, mask_px, _corners(page, em, left * shrink, widest * shrink))
 
 
-def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray]:
-    """The masks, and (N, L, 5) width, height, left bearing, top and advance of each in font sizes."""
+def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray, FloatArray]:
+    """The masks, their sizes (N, L, 2), and (N, L, 5) width, height, left bearing, top and advance in font sizes."""
     sizes = np.asarray(RASTER_SIZES_PX)
     chosen = sizes[np.minimum(np.searchsorted(sizes, page.size_px), len(sizes) - 1)]
     em = np.zeros((*page.shape, 5), np.float32)
@@ -49,8 +53,7 @@ def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray]:
         line = [glyph_mask(face, char, size) for face, char, size in zip(faces, text, raster, strict=False)]
         em[row, : len(line)] = [(*m.pixels.shape[::-1], m.left_bearing_px, m.top_px, m.advance_px) for m in line]
         masks.append(line)
-    em /= chosen[:, :, None]
-    return masks, em
+    return masks, em[:, :, :2].copy(), (em / chosen[:, :, None]).astype(np.float32)
 
 
 def _left_edges(page: Page, em: FloatArray) -> FloatArray:
@@ -109,13 +112,11 @@ def _within(y: FloatArray, height_px: FloatArray) -> FloatArray:
     return np.asarray(y + move[:, :, None], np.float32)
 
 
-def homographies(
-    placed: Placed, origins: FloatArray
-) -> tuple[FloatArray, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
-    """Matrices (N, L, 3, 3) from unit-square to canvas coordinates less ``origins`` (N, L, 2), and which are affine.
+def homographies(placed: Placed, origins: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Matrices (N, L, 3, 3) from canvas coordinates less ``origins`` (N, L, 2) to mask pixels, and which are affine.
 
     The projective map of a square to a quadrangle in closed form: Heckbert 1989, "Fundamentals of Texture Mapping
-    and Image Warping", section 2.2.3.
+    and Image Warping", section 2.2.3; then its inverse, which is what a warp looks pixels up with.
     """
     p0, p1, p2, p3 = np.moveaxis(placed.corners_px - origins[:, :, None], 2, 0)
     d1, d2, total = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
@@ -123,9 +124,12 @@ def homographies(
     bottom = np.where(np.abs(bottom) < 1e-6, 1e-6, bottom)
     g = (total[..., 0] * d2[..., 1] - d2[..., 0] * total[..., 1]) / bottom
     h = (d1[..., 0] * total[..., 1] - total[..., 0] * d1[..., 1]) / bottom
-    matrix = np.ones((*g.shape, 3, 3))
-    matrix[..., :2, 0] = p1 - p0 + g[..., None] * p1
-    matrix[..., :2, 1] = p3 - p0 + h[..., None] * p3
-    matrix[..., :2, 2] = p0
-    matrix[..., 2, 0], matrix[..., 2, 1] = g, h
-    return matrix, np.abs(total).max(axis=-1) < 1e-3
+    columns = np.zeros((3, *g.shape, 3))
+    columns[0, ..., :2], columns[0, ..., 2] = p1 - p0 + g[..., None] * p1, g
+    columns[1, ..., :2], columns[1, ..., 2] = p3 - p0 + h[..., None] * p3, h
+    columns[2, ..., :2], columns[2, ..., 2] = p0, 1
+    inverse = np.cross(columns[[1, 2, 0]], columns[[2, 0, 1]])  # its rows, times the determinant
+    determinant = (columns[0] * inverse[0]).sum(axis=-1)
+    inverse /= np.where(np.abs(determinant) < 1e-9, 1e-9, determinant)[..., None]
+    inverse[:2] *= np.moveaxis(placed.mask_px, 2, 0)[..., None]
+    return np.moveaxis(inverse, 0, 2), np.abs(total).max(axis=-1) < 1e-3

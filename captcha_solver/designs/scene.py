@@ -14,7 +14,6 @@ FloatArray: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
 
-RAMP = (np.arange(256, dtype=np.float32) / 255)[:, None]
 COLUMNS = np.arange(2048, dtype=np.float32)[None, :]
 ROWS = np.arange(2048, dtype=np.float32)[:, None]
 CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
@@ -50,8 +49,7 @@ class Scene:
         """The picture (H, W, 3): the bare canvas while the background is painted, with the text once it is laid."""
         if self.canvas is None:
             if self.laid:
-                table = (self.background + RAMP * np.subtract(self.ink, self.background)).astype(np.uint8)
-                self.canvas = np.asarray(cv2.LUT(cv2.merge([self.mask] * 3), table[:, None]), np.uint8)
+                self.canvas = _inked(self.background, self.ink, self.mask)
             else:
                 self.canvas = solid((self.height_px, self.width_px), self.background)
         return self.canvas
@@ -118,6 +116,15 @@ def _stroke_width(mask: Mask) -> float:
         return 2.0
     edge = area - cv2.countNonZero(cv2.erode(solid_ink, CROSS))
     return float(np.clip(2.0 * area / max(edge, 1), 1.0, 20.0))
+
+
+def _inked(background: Colour, ink: Colour, mask: Mask) -> Rgb:
+    """``ink`` laid over a plain ``background`` where ``mask`` covers it: one straight line of levels a channel."""
+    channels = [
+        cv2.convertScaleAbs(mask, alpha=(over - under) / 255, beta=under)
+        for under, over in zip(background, ink, strict=True)
+    ]
+    return np.asarray(cv2.merge(channels), np.uint8)
 
 
 def solid(size: tuple[int, int], colour: Colour) -> Rgb:

@@ -12,6 +12,7 @@ from captcha_solver.designs.layout import Placed, homographies
 from captcha_solver.designs.page import Page
 from captcha_solver.designs.scene import Mask, Scene, solid
 
+LOOK_UP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 MARGIN_PX = 3  # room round a glyph for a heavier stroke or an outline
 
 
@@ -26,9 +27,10 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
     changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px
     shaped = (changes.max(axis=1) > 0).tolist()
+    opacities = page.opacity[:, 0].tolist()
     for row, text in enumerate(page.texts):
         height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
-        glyphs = boxes[row][: len(text)]
+        glyphs, opacity = boxes[row][: len(text)], opacities[row]
         scene = Scene(
             rng=page.rng,
             width_px=width,
@@ -37,7 +39,7 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
             faces=page.faces[row],
             background=tuple(backgrounds[row]),
             ink=tuple(inks[row]),
-            mask=np.zeros((height, width), np.uint8),
+            mask=np.full((height, width), 255 if opacity < 1 else 0, np.uint8),
             inks=None,
             glyph_colours=None,
             owners=np.zeros((height, width), np.uint8) if owners else None,
@@ -58,16 +60,16 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
             glyph = _warped(mask, matrices[row, index], (right - left, bottom - top), bool(affine[row, index]))
             if shaped[row]:
                 glyph = _shaped(page, (row, index), glyph)
-            _lay(scene, index, glyph, np.s_[top:bottom, left:right], float(page.opacity[row, 0]))
+            _lay(scene, index, glyph, np.s_[top:bottom, left:right], opacity)
+        if opacity < 1:
+            scene.mask = np.asarray(cv2.bitwise_not(scene.mask), np.uint8)
         yield scene
 
 
 def _warped(mask: Mask, matrix: NDArray[Any], size: tuple[int, int], affine: bool) -> Mask:
-    height, width = mask.shape
-    matrix = np.divide(matrix, (width, height, 1), dtype=np.float64)  # pixels of the mask -> unit square
     if affine:
-        return np.asarray(cv2.warpAffine(mask, matrix[:2], size, flags=cv2.INTER_LINEAR), np.uint8)
-    return np.asarray(cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.warpAffine(mask, matrix[:2], size, flags=LOOK_UP), np.uint8)
+    return np.asarray(cv2.warpPerspective(mask, matrix, size, flags=LOOK_UP), np.uint8)
 
 
 def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
@@ -119,8 +121,7 @@ def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice], opac
     if scene.owners is not None:
         scene.owners[place][glyph > 80] = index + 1
     region = scene.mask[place]
-    if opacity < 1:  # what is under the glyph shows: 1 - (1 - m)(1 - a)
-        free = cv2.bitwise_not(cv2.convertScaleAbs(glyph, alpha=opacity))
-        cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(region), free, scale=1 / 255), dst=region)
+    if opacity < 1:  # here the mask is what is still free, and the glyph takes its share of that
+        cv2.multiply(region, cv2.convertScaleAbs(glyph, alpha=-opacity, beta=255), scale=1 / 255, dst=region)
     else:
         cv2.max(region, glyph, dst=region)

@@ -118,9 +118,7 @@ def file_sha256(path: Path) -> str:
 def _read_manifest(folder: Path) -> dict[str, JSON]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise BundleError(
-            f"expected a bundle folder with {MANIFEST}, received {folder}; names: {_known_names()}"
-        )
+        raise BundleError(f"expected a bundle folder with {MANIFEST}, received {folder}; names: {_known_names()}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -143,9 +141,7 @@ def _check_files(folder: Path, files: Mapping[str, JSON]) -> None:
             raise BundleError(f"expected plain file names in {folder / MANIFEST}, received {name!r}")
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            raise BundleError(
-                f"expected file {name} in bundle {folder}, received none; fetch the bundle again"
-            )
+            raise BundleError(f"expected file {name} in bundle {folder}, received none; fetch the bundle again")
         received = file_sha256(path)
         if received != expected:
             raise BundleError(

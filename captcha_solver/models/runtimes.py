@@ -40,13 +40,9 @@ class OnnxRuntime:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3  # warnings would reach stderr
         try:
-            self._session = onnxruntime.InferenceSession(
-                bundle.onnx_path, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(bundle.onnx_path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no root
-            raise BundleError(
-                f"expected an ONNX network in {bundle.onnx_path}, received: {_line(error)}"
-            ) from error
+            raise BundleError(f"expected an ONNX network in {bundle.onnx_path}, received: {_line(error)}") from error
         self._input = self._session.get_inputs()[0].name
 
     @property
@@ -120,9 +116,7 @@ def load_keras(bundle: Bundle) -> Any:
     try:
         return keras.saving.load_model(bundle.keras_path, compile=False, safe_mode=True)
     except Exception as error:  # a broken archive raises anything from KeyError to OSError
-        raise BundleError(
-            f"expected a Keras network in {bundle.keras_path}, received: {_line(error)}"
-        ) from error
+        raise BundleError(f"expected a Keras network in {bundle.keras_path}, received: {_line(error)}") from error
 
 
 def _line(error: Exception) -> str:

@@ -46,9 +46,7 @@ def build_sliding(strip_px: int, classes: int, size: SlidingSize | None = None) 
     return keras.Model(pixels, logits, name="sliding")
 
 
-def _conv(
-    x: Any, filters: int, kernel: tuple[int, int], name: str, *, residual: bool = False, **options: Any
-) -> Any:
+def _conv(x: Any, filters: int, kernel: tuple[int, int], name: str, *, residual: bool = False, **options: Any) -> Any:
     from keras import layers
 
     options = {"padding": "same", **options}

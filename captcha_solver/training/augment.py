@@ -31,9 +31,7 @@ def _affine(image: Rgb, rng: np.random.Generator) -> Rgb:
     centre = np.array([width / 2, height / 2])
     move = rng.uniform(-0.03, 0.03, 2) * (width, height)
     matrix = np.hstack([turn, (centre - turn @ centre + move)[:, None]])
-    return np.asarray(
-        cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
+    return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _elastic(image: Rgb, rng: np.random.Generator) -> Rgb:
@@ -42,9 +40,7 @@ def _elastic(image: Rgb, rng: np.random.Generator) -> Rgb:
     shift = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     map_x = np.arange(width, dtype=np.float32)[None, :] + shift[:, :, 0]
     map_y = np.arange(height, dtype=np.float32)[:, None] + shift[:, :, 1]
-    return np.asarray(
-        cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
+    return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def _recoloured(image: Rgb, rng: np.random.Generator) -> Rgb:

@@ -48,10 +48,7 @@ def right(logits: Logits, labels: Labels) -> NDArray[np.bool_]:
     if logits.ndim == 2:
         classes: NDArray[np.bool_] = best == labels.reshape(len(labels), -1)[:, 0]
         return classes
-    words = [
-        greedy(path) == [int(i) for i in label if i != NOTHING]
-        for path, label in zip(best, labels, strict=True)
-    ]
+    words = [greedy(path) == [int(i) for i in label if i != NOTHING] for path, label in zip(best, labels, strict=True)]
     return np.array(words, bool)
 
 
@@ -76,10 +73,7 @@ def expected_calibration_error(confidence: NDArray[np.float64], answers: NDArray
     if not len(confidence):
         return 0.0
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].mean() - answers[bins == b].mean()) * (bins == b).sum()
-        for b in np.unique(bins)
-    ]
+    gaps = [abs(confidence[bins == b].mean() - answers[bins == b].mean()) * (bins == b).sum() for b in np.unique(bins)]
     return float(sum(gaps) / len(confidence))
 
 

@@ -75,9 +75,7 @@ def load_checkpoint(out: Path, fingerprint: str) -> State | None:
                 groups[name.split("/")[0]].append(file[name])
         progress = Progress(**header["progress"])
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise BundleError(
-            f"expected a checkpoint in {path}, received: {error}; delete it to start anew"
-        ) from error
+        raise BundleError(f"expected a checkpoint in {path}, received: {error}; delete it to start anew") from error
     if header["fingerprint"] != fingerprint:
         raise BundleError(
             f"{path} was made with other settings: expected {header['fingerprint']}, received {fingerprint}; "

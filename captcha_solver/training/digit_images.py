@@ -20,9 +20,7 @@ Ink = NDArray[np.uint8]
 COARSE = 5  # points a side of the grid that is bent
 FONT_PX = 40
 # faces whose digits are outlines, blocks or blots that even people doubt at 20 pixels
-UNFIT = frozenset(
-    {"creepster", "fascinate", "londrina-outline", "press-start-2p", "stardos-stencil", "black-ops-one"}
-)
+UNFIT = frozenset({"creepster", "fascinate", "londrina-outline", "press-start-2p", "stardos-stencil", "black-ops-one"})
 
 # pen strokes in a unit square, x right and y down
 STROKES: dict[str, tuple[int, tuple[tuple[tuple[float, float], ...], ...]]] = {
@@ -63,8 +61,7 @@ def read_digits(folder: Path) -> Digits:
         if pixels.shape[:2] != (GLYPH_PX, GLYPH_PX) or len(sample.text) != 1 or sample.text not in SYMBOLS:
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise DatasetError(
-                f"{folder / sample.id}: expected a 28x28 image of one digit, "
-                f"received {size} labelled {sample.text!r}"
+                f"{folder / sample.id}: expected a 28x28 image of one digit, received {size} labelled {sample.text!r}"
             )
         images[i] = pixels[..., 0]
     return Digits(images, np.array([int(s.text) for s in samples], np.int32))
@@ -72,9 +69,7 @@ def read_digits(folder: Path) -> Digits:
 
 def digit_faces() -> list[str]:
     """Faces that print clear digits, sorted by name."""
-    return sorted(
-        f.name for f in families().values() if set(SYMBOLS) <= set(f.charset) and f.family not in UNFIT
-    )
+    return sorted(f.name for f in families().values() if set(SYMBOLS) <= set(f.charset) and f.family not in UNFIT)
 
 
 def printed(face: str, char: str) -> Ink:
@@ -114,9 +109,7 @@ def bar_seven(seven: Ink, rng: np.random.Generator) -> Ink:
     if not len(columns):
         return seven
     middle, half, slope = columns.mean(), rng.uniform(3.0, 5.5), rng.uniform(-1.5, 1.0)
-    return _line(
-        seven, (middle - half, row - slope / 2), (middle + half, row + slope / 2), int(rng.integers(1, 3))
-    )
+    return _line(seven, (middle - half, row - slope / 2), (middle + half, row + slope / 2), int(rng.integers(1, 3)))
 
 
 def is_open_four(four: Ink) -> bool:
@@ -170,9 +163,7 @@ def vary(images: NDArray[np.uint8], rng: np.random.Generator, *, strength: float
     return (out * contrast[:, None, None]).astype(np.uint8)
 
 
-def _maps(
-    n: int, rng: np.random.Generator, strength: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _maps(n: int, rng: np.random.Generator, strength: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Source x and y, each (N, 28, 28) float32, of every output pixel."""
     angle = np.deg2rad(rng.uniform(-15, 15, n) * strength)
     size = np.exp(rng.uniform(np.log(0.55), np.log(1.45), n) * strength)

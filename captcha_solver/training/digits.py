@@ -170,9 +170,7 @@ def digits_task(folder: Path, *, batch: int, workers: int) -> DigitsTask:
     """The task for a folder of MNIST-like digits; ``DatasetError`` if there are too few to hold some out."""
     digits = read_digits(folder)
     if len(digits.labels) < 2 * HELD_OUT:
-        raise DatasetError(
-            f"{folder}: expected at least {2 * HELD_OUT} digits, received {len(digits.labels)}"
-        )
+        raise DatasetError(f"{folder}: expected at least {2 * HELD_OUT} digits, received {len(digits.labels)}")
     data = {
         "folder": folder.name,
         "digits": len(digits.labels),

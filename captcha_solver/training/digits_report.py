@@ -145,9 +145,7 @@ def _junk_figures(asked: _Asked, stock: Stock, seed: int) -> Iterator[Figure]:
             promised.append(rejected)
         yield figure(f"rejected: {kind}", rejected)
     yield figure("rejected: letters, squiggles and noise together", np.concatenate(promised))
-    twins = np.stack(
-        [printed(face, c) for face in stock.faces for c in sorted(TWINS) if c in families()[face].charset]
-    )
+    twins = np.stack([printed(face, c) for face in stock.faces for c in sorted(TWINS) if c in families()[face].charset])
     yield asked.rejected("rejected: letters that look like digits (not promised)", twins)
 
 
@@ -156,17 +154,16 @@ def _resized(images: NDArray[np.uint8], size: float) -> NDArray[np.uint8]:
     centre = (GLYPH_PX - 1) / 2
     matrix = np.array([[size, 0, centre * (1 - size)], [0, size, centre * (1 - size)]])
     how = cv2.INTER_AREA if size < 1 else cv2.INTER_LINEAR
-    return np.stack(
-        [cv2.warpAffine(image, matrix, (GLYPH_PX, GLYPH_PX), flags=how) for image in images]
-    ).astype(np.uint8)
+    return np.stack([cv2.warpAffine(image, matrix, (GLYPH_PX, GLYPH_PX), flags=how) for image in images]).astype(
+        np.uint8
+    )
 
 
 def table(figures: list[Figure]) -> str:
     """The figures as a Markdown table."""
     lines = ["| what | n | good | share | 95 % interval |", "|---|---:|---:|---:|---|"]
     lines += [
-        f"| {f.what} | {f.n} | {f.good} | {f.good / max(1, f.n):.2%} | {f.low:.2%} - {f.high:.2%} |"
-        for f in figures
+        f"| {f.what} | {f.n} | {f.good} | {f.good / max(1, f.n):.2%} | {f.low:.2%} - {f.high:.2%} |" for f in figures
     ]
     return "\n".join(lines)
 

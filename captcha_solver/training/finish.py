@@ -22,9 +22,7 @@ def finish(task: "Task", out: Path, model: Any, report: Mapping[str, Any]) -> Bu
 
     heldout = [(as_float(x), y) for x, y in task.heldout()]
     calibration = calibrate([(predict(model, x), y) for x, y in heldout])
-    card = training_card(
-        {"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)}
-    )
+    card = training_card({"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)})
     bundle = save_bundle(
         model,
         out,

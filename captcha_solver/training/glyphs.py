@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
@@ -10,16 +11,18 @@ from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset, parse_charset
 from captcha_solver.designs.draw import Drawing, draw_batch
-from captcha_solver.errors import OptionError
 from captcha_solver.lattice import Lattice, crop, find_lattice
+from captcha_solver.models.bundle import Bundle, load_bundle
 from captcha_solver.preprocess import to_gray
+from captcha_solver.recognizers import bundle_path, read_settings
 from captcha_solver.segment import SegmentSettings
+from captcha_solver.training.align import UNSURE, Folder
 from captcha_solver.training.fragments import font_crop, junk_crop
 from captcha_solver.training.sources import Mixture, cached_design, parse_source
 from captcha_solver.training.workers import stream
 
-UNSURE = -1
-"""Label of a candidate that is neither a glyph nor clearly not one; it is left out."""
+ALIGNER = "segmented"
+"""The shipped bundle that says where a folder's glyphs are, where no other is started from."""
 
 _FAIR, _POOR = 0.55, 0.45  # fits (0-1) below which no candidate is a glyph, and below which each is junk
 _AS_GOOD = 0.1  # how far from the best fit there is a candidate is still that glyph
@@ -44,6 +47,8 @@ class MakeGlyphs:
     mixture: Mixture
     settings: SegmentSettings
     n: int = 256
+    aligner: Path = field(default_factory=lambda: bundle_path(ALIGNER))  # needed for folders alone
+    heldout: bool = False
 
     def __call__(self, rng: np.random.Generator) -> GlyphBatch:
         symbols, side = self.mixture.charset.symbols, self.settings.glyph_px
@@ -57,17 +62,27 @@ class MakeGlyphs:
         for _ in range(20 * self.n):  # images; a few hundred at most are needed
             if len(junk) >= wanted_junk and len(glyphs) >= wanted_glyphs:
                 break
-            spec = self.mixture.sources[int(rng.choice(len(weights), p=weights / weights.sum()))].spec
-            for drawing in draw_batch(cached_design(spec), [None] * _IMAGES, rng, owners=True):
-                cut = image_crops(rng, drawing, self.mixture.charset, self.settings)
-                glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
-                junk += [pixels for pixels, name in cut if name == NOTHING]
+            source = self.mixture.sources[int(rng.choice(len(weights), p=weights / weights.sum()))]
+            cut = self._from_folder(source.spec, rng) if source.is_folder else self._from_design(source.spec, rng)
+            glyphs += [(pixels, name) for pixels, name in cut if name != NOTHING]
+            junk += [pixels for pixels, name in cut if name == NOTHING]
         chosen = [(pixels, NOTHING) for pixels in junk[:wanted_junk]] + glyphs[:wanted_glyphs]
         copies = [(varied(rng, pixels), name) for pixels, name in chosen * (_COPIES - 1)]
         chosen = (chosen + copies)[: self.n]
         order = rng.permutation(len(chosen))
         x = np.stack([chosen[i][0] for i in order])[..., None]
         return np.rint(x * 255).astype(np.uint8), np.array([chosen[i][1] for i in order], np.int32)
+
+    def _from_design(self, spec: str, rng: np.random.Generator) -> list[tuple[NDArray[np.float32], int]]:
+        drawings = draw_batch(cached_design(spec), [None] * _IMAGES, rng, owners=True)
+        charset, settings = self.mixture.charset, self.settings
+        return [pair for drawing in drawings for pair in image_crops(rng, drawing, charset, settings)]
+
+    def _from_folder(self, spec: str, rng: np.random.Generator) -> list[tuple[NDArray[np.float32], int]]:
+        folder = Folder(spec, self.mixture.labels, self.aligner)
+        cuts = [folder.crops(rng, heldout=self.heldout) for _ in range(_IMAGES)]
+        pairs = [(c, name) for crops, names in cuts for c, name in zip(crops, names.tolist(), strict=True)]
+        return [(c.astype(np.float32) / np.float32(255), name) for c, name in pairs]
 
 
 def varied(rng: np.random.Generator, crop_: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,25 +162,31 @@ def _visible(drawing: Drawing) -> NDArray[np.int64]:
 class GlyphTask:
     """The segmented route's task: a batch of crops, and which glyph (or none) each one is.
 
-    ``sources`` are designs, ``NAME`` or ``NAME:WEIGHT``; they know where each glyph of a drawing is, which
-    folders and other people's generators do not.
+    ``sources`` are designs and folders, ``NAME`` or ``NAME:WEIGHT``. A design's drawings know where each glyph is;
+    in a folder's images ``aligner``, a segmented bundle, finds them (``training/align.py``).
     """
 
     sources: Sequence[str]
+    labels: int | None = None
     charset: Charset = field(default_factory=lambda: parse_charset("alnum"))
     segment: SegmentSettings = field(default_factory=SegmentSettings)
+    aligner: Path = field(default_factory=lambda: bundle_path(ALIGNER))
     batch: int = 256
     workers: int = 1
     kind: str = "segmented"
 
     def __post_init__(self) -> None:
-        folders = [source.spec for source in self._mixture().sources if source.is_folder]
-        if folders:
-            raise OptionError(
-                "the segmented route learns from designs, whose drawings know where each glyph is; "
-                f"received the folder {folders[0]}"
-            )
         self._mixture().check()
+
+    @classmethod
+    def from_sources(
+        cls, sources: Sequence[str], *, labels: int | None, batch: int, workers: int, start: Bundle | None = None
+    ) -> "GlyphTask":
+        """A task over sources as on the command line. With ``start``, its charset, settings and eye are kept."""
+        if start is None or start.kind != "segmented":  # the training loop says what is wrong with the kind
+            return cls(sources, labels, batch=batch, workers=workers)
+        settings = read_settings(start, SegmentSettings)
+        return cls(sources, labels, start.charset, settings, start.path, batch=batch, workers=workers)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -173,7 +194,16 @@ class GlyphTask:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return {"sources": self._mixture().describe(), "junk": _JUNK, "from_fonts": _FROM_FONTS}
+        mixture = self._mixture()
+        told: dict[str, Any] = {
+            "sources": mixture.describe(),
+            "labels": self.labels,
+            "junk": _JUNK,
+            "from_fonts": _FROM_FONTS,
+        }
+        if any(source.is_folder for source in mixture.sources):
+            told["aligned_with"] = load_bundle(self.aligner).sha256
+        return told
 
     def build(self) -> Any:
         from captcha_solver.models.glyph import build_glyph
@@ -186,11 +216,12 @@ class GlyphTask:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def batches(self, seed: int, start: int) -> Iterator[GlyphBatch]:
-        make = MakeGlyphs(self._mixture(), self.segment, self.batch)
+        make = MakeGlyphs(self._mixture(), self.segment, self.batch, self.aligner)
         return stream(make, workers=self.workers, seed=seed, start=start)
 
     def heldout(self) -> Sequence[GlyphBatch]:
-        make = MakeGlyphs(self._mixture(), self.segment, _HELDOUT_CROPS // _HELDOUT_BATCHES)
+        size = _HELDOUT_CROPS // _HELDOUT_BATCHES
+        make = MakeGlyphs(self._mixture(), self.segment, size, self.aligner, heldout=True)
         return [make(np.random.default_rng([_HELDOUT_SEED, k])) for k in range(_HELDOUT_BATCHES)]
 
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
@@ -200,4 +231,4 @@ class GlyphTask:
         return float((folded[logits.argmax(axis=-1)] == folded[labels]).mean())
 
     def _mixture(self) -> Mixture:
-        return Mixture(tuple(parse_source(source) for source in self.sources), self.charset)
+        return Mixture(tuple(parse_source(source) for source in self.sources), self.charset, self.labels)

@@ -140,10 +140,7 @@ def shape(stock: Stock, rng: np.random.Generator) -> Ink:
         cv2.ellipse(canvas, (32, 32), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
         return centred(canvas)
     corners = int(rng.integers(3, 5))
-    turn = (
-        rng.uniform(0, 6)
-        + np.sort(rng.uniform(0, 1, corners) * 0.4 + np.arange(corners)) * 2 * np.pi / corners
-    )
+    turn = rng.uniform(0, 6) + np.sort(rng.uniform(0, 1, corners) * 0.4 + np.arange(corners)) * 2 * np.pi / corners
     points = np.int32(32 + 26 * np.stack([np.cos(turn), np.sin(turn)], axis=1))
     if rng.random() < 0.6:
         cv2.fillPoly(canvas, [points], 255, cv2.LINE_AA)  # type: ignore[list-item]

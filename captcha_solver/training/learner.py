@@ -112,6 +112,4 @@ def take_weights(model: Any, source: Any, bundle: Bundle) -> None:
                 layer.set_weights(arrays)
                 taken += 1
     if not taken:
-        raise BundleError(
-            f"expected layers in bundle {bundle.path} that fit this route's network, received none"
-        )
+        raise BundleError(f"expected layers in bundle {bundle.path} that fit this route's network, received none")

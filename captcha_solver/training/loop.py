@@ -145,9 +145,7 @@ class _Run:
         losses: list[float] = []
         draws = self.task.batches(self.settings.seed, progress.draw)
         try:
-            while (
-                used := self.used(progress.step, clock.now())
-            ) < 1 and progress.stale < self.settings.patience:
+            while (used := self.used(progress.step, clock.now())) < 1 and progress.stale < self.settings.patience:
                 pairs = next(draws)
                 rate = self.settings.learning_rate * schedule(used, self.settings.warmup)
                 before = progress.step
@@ -157,18 +155,14 @@ class _Run:
                 progress = replace(progress, draw=progress.draw + 1, elapsed_s=clock.now())
                 meter.update(used, progress, losses[-1])
                 if _passed(before, progress.step, LOG_EVERY_STEPS):
-                    progress = self.note(
-                        meter, progress, {"loss": float(np.mean(losses)), "learning_rate": rate}
-                    )
+                    progress = self.note(meter, progress, {"loss": float(np.mean(losses)), "learning_rate": rate})
                     losses.clear()
                 if _passed(before, progress.step, self.settings.validate_every):
                     progress = self.validate(learner, progress, (heldout, meter))
                 if stop.requested or clock.checkpoint_due():
                     save_checkpoint(self.out, learner.state(progress), self.fingerprint)
                 if stop.requested:
-                    raise KeyboardInterrupt(
-                        f"interrupted at step {progress.step}; run the same command again to go on"
-                    )
+                    raise KeyboardInterrupt(f"interrupted at step {progress.step}; run the same command again to go on")
         finally:
             close = getattr(draws, "close", None)
             if close is not None:
@@ -264,9 +258,7 @@ def _check_start(task: Task, start_from: Bundle | None) -> None:
         return
     expected, received = (task.kind, task.charset.symbols), (start_from.kind, start_from.charset.symbols)
     if expected != received:
-        raise BundleError(
-            f"expected a bundle {expected} to start from, received {received}: {start_from.path}"
-        )
+        raise BundleError(f"expected a bundle {expected} to start from, received {received}: {start_from.path}")
 
 
 def _report(settings: TrainSettings, progress: Progress, start_from: Bundle | None) -> dict[str, Any]:

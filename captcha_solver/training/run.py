@@ -51,9 +51,9 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.glyphs import GlyphTask
 
     settings = request.settings
-    if request.labels is not None:
-        raise OptionError("--labels is for folders; the segmented route learns from designs drawn here")
-    task = GlyphTask(request.sources, batch=settings.batch, workers=settings.workers)
+    task = GlyphTask.from_sources(
+        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
+    )
     return train(task, request.out, settings, start_from=start)
 
 

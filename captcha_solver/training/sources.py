@@ -66,9 +66,7 @@ def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], t
         samples = samples[:labels]
     held = max(1, round(len(samples) * (0.2 if labels is not None else HELDOUT_SHARE)))
     if len(samples) < 5:
-        raise DatasetError(
-            f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}"
-        )
+        raise DatasetError(f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}")
     return tuple(samples[held:]), tuple(samples[:held])
 
 
@@ -118,9 +116,7 @@ class Mixture:
                 drawings = draw_batch(cached_design(source.spec), [None] * share, rng)
                 images, varied = [(drawing.image, drawing.text) for drawing in drawings], VARIED
             chances = rng.random(len(images)) < (0 if heldout else varied)
-            drawn += [
-                (augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)
-            ]
+            drawn += [(augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)]
         return drawn
 
     def describe(self) -> list[dict[str, object]]:
@@ -135,9 +131,7 @@ def _readable(samples: Sequence[Sample], rng: np.random.Generator) -> tuple[Rgb,
             return read_image(sample.image), sample.text
         except ImageError:
             continue
-    raise DatasetError(
-        "expected readable images in the training folder, received 20 unreadable ones in a row"
-    )
+    raise DatasetError("expected readable images in the training folder, received 20 unreadable ones in a row")
 
 
 def _content_hash(source: Source) -> str:

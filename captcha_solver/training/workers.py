@@ -43,9 +43,7 @@ def stream(
     return _stream_spawned(make_batch, workers, (seed, start), ahead)
 
 
-def _stream_here(
-    make_batch: Callable[[np.random.Generator], T], seed: int, start: int
-) -> Generator[T, None, None]:
+def _stream_here(make_batch: Callable[[np.random.Generator], T], seed: int, start: int) -> Generator[T, None, None]:
     k = start
     while True:
         yield make_batch(np.random.default_rng([seed, k]))

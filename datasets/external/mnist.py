@@ -31,9 +31,7 @@ def read_idx(folder: Path, split: str, part: str) -> NDArray[np.uint8]:
     magic, *shape = struct.unpack(f">{dimensions + 1}I", data[: 4 * (dimensions + 1)])
     values = np.frombuffer(data, np.uint8, offset=4 * (dimensions + 1))
     if magic != MAGIC[part] or values.size != np.prod(shape):
-        raise SystemExit(
-            f"expected idx magic {MAGIC[part]} and whole data in {path}, received {magic}, {values.size}"
-        )
+        raise SystemExit(f"expected idx magic {MAGIC[part]} and whole data in {path}, received {magic}, {values.size}")
     return values.reshape(shape)
 
 
@@ -53,9 +51,7 @@ def convert(idx: Path, out: Path, split: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="MNIST's idx files to a folder of PNG images and labels.csv."
-    )
+    parser = argparse.ArgumentParser(description="MNIST's idx files to a folder of PNG images and labels.csv.")
     parser.add_argument("--idx", type=Path, required=True, help="folder with the four .gz files")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--split", choices=sorted(FILES), default="train")

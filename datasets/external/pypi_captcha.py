@@ -16,9 +16,7 @@ from filling import Order, fill, read_order
 
 def draw(order: Order, text: str, rng: random.Random) -> bytes:
     """PNG of ``text`` as the package draws it by default."""
-    captcha.image.secrets = SimpleNamespace(
-        randbelow=rng.randrange, randbits=rng.getrandbits, choice=rng.choice
-    )
+    captcha.image.secrets = SimpleNamespace(randbelow=rng.randrange, randbits=rng.getrandbits, choice=rng.choice)
     return bytes(ImageCaptcha(width=order.width_px, height=order.height_px).generate(text).getvalue())
 
 
