@@ -51,6 +51,9 @@ class Constraints:
         return f"{low}" if low == high else f"{low}-{'' if high is None else high}"
 
 
+FREE = Constraints()
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """One emitted class: its column in the narrowed rows, and the rows ``start..stop-1`` it came from."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
+from captcha_solver.decode import FREE, Constraints, allowed_ids
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import Runtime, load_runtime
@@ -40,8 +41,11 @@ class Recognizer(Protocol):
     @property
     def temperature(self) -> float: ...
 
-    def score(self, images: Sequence[Rgb]) -> list[Scores]:
-        """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows."""
+    def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
+        """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows.
+
+        ``constraints`` are obeyed when the scores are decoded; a route may use them to find better ones.
+        """
         ...
 
 
@@ -58,7 +62,7 @@ class Sliding:
         self._settings = read_settings(bundle, SlideSettings)
         self._runtime = runtime
 
-    def score(self, images: Sequence[Rgb]) -> list[Scores]:
+    def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """One network call a strip width, so that an answer never depends on what else is in the batch."""
         from captcha_solver.slide import spans, to_strip
 
@@ -87,11 +91,13 @@ class Segmented:
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)
         self._runtime = runtime
 
-    def score(self, images: Sequence[Rgb]) -> list[Scores]:
-        """The best path through each image's candidates."""
-        from captcha_solver.segment import best_path
+    def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
+        """The best path through each image's candidates that obeys ``constraints``."""
+        from captcha_solver.segment import Narrowing, best_path
 
-        return [best_path(found, log_probs) for found, log_probs in self.pieces(images)]
+        classes = None if constraints.charset is None else tuple(allowed_ids(self.charset, constraints)[1:])
+        narrowing = Narrowing(classes, constraints.min_length, constraints.max_length)
+        return [best_path(found, log_probs, narrowing) for found, log_probs in self.pieces(images)]
 
     def pieces(self, images: Sequence[Rgb]) -> "list[tuple[Candidates, NDArray[np.float32]]]":
         """Candidates of each image with their log-probabilities (N, C): all go through the network in one batch."""

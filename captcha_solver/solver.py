@@ -10,7 +10,7 @@ from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode, parse_length
 from captcha_solver.image import read_image
 from captcha_solver.recognizers import Recognizer, load_recognizer
-from captcha_solver.types import Reading, Scores, Solution
+from captcha_solver.types import Reading, Rgb, Scores, Solution
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"
@@ -39,8 +39,11 @@ class Solver:
 
     def _solve_chunk(self, images: Sequence[bytes]) -> list[Solution]:
         decoded = [attempt(read_image, data) for data in images]  # Rgb, or a failure that keeps its place
-        scored = together(self.recognizer.score, decoded)  # one network call a shape bucket
+        scored = together(self._score, decoded)  # one network call a shape bucket
         return [self._solution(each.then(self._read)) for each in scored]
+
+    def _score(self, images: Sequence[Rgb]) -> list[Scores]:
+        return self.recognizer.score(images, self.constraints)
 
     def _read(self, scores: Scores) -> Reading:
         return decode(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)

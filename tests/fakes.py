@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from captcha_solver.charset import Charset
+from captcha_solver.decode import FREE, Constraints
 from captcha_solver.types import Rgb, Scores
 
 ALNUM = Charset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -36,7 +37,7 @@ class FakeRecognizer:
         self._texts = texts
         self._sure = sure
 
-    def score(self, images: Sequence[Rgb]) -> list[Scores]:
+    def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         self.calls.append(len(images))
         return [self._one(int(image[0, 0, 0])) for image in images]
 

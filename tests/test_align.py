@@ -13,8 +13,8 @@ from captcha_solver.designs.draw import draw_run
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import shipped_bundles
-from captcha_solver.segment import Candidates
-from captcha_solver.training.align import UNSURE, Folder, align, label_pieces, spelt
+from captcha_solver.segment import Candidates, best_chain
+from captcha_solver.training.align import UNSURE, Folder, label_pieces, spelt
 from captcha_solver.training.glyphs import GlyphTask, MakeGlyphs
 from captcha_solver.types import Box, Glyphs
 
@@ -40,7 +40,9 @@ def told(found: Candidates, believed: dict[tuple[int, int], dict[int, float]]) -
     return np.asarray(np.log(probs / probs.sum(axis=1, keepdims=True)), np.float32)
 
 
-def edges_of(found: Candidates, chosen: list[int] | None) -> list[tuple[int, int]]:
+def placed(found: Candidates, log_probs: NDArray[np.float32], text: str) -> list[tuple[int, int]]:
+    """Cuts between which each character of ``text`` lies."""
+    chosen = best_chain(found, spelt(log_probs, text, CHARSET), log_probs[:, NOTHING].astype(np.float64))
     assert chosen is not None
     return [(int(a), int(b)) for a, b in found.edges[chosen]]
 
@@ -50,27 +52,26 @@ def test_the_text_decides_where_the_network_is_torn() -> None:
     # each half alone may be an a; the two pairs may be b, less surely
     believed = {(i, i + 1): {A: 0.9} for i in range(4)} | {(0, 2): {B: 0.5}, (2, 4): {B: 0.5}}
     log_probs = told(found, believed)
-    assert edges_of(found, align(found, spelt(log_probs, "aaaa", CHARSET))) == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    assert edges_of(found, align(found, spelt(log_probs, "bb", CHARSET))) == [(0, 2), (2, 4)]
-    assert edges_of(found, align(found, spelt(log_probs, "baa", CHARSET))) == [(0, 2), (2, 3), (3, 4)]
-    assert edges_of(found, align(found, spelt(log_probs, "aab", CHARSET))) == [(0, 1), (1, 2), (2, 4)]
+    assert placed(found, log_probs, "aaaa") == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert placed(found, log_probs, "bb") == [(0, 2), (2, 4)]
+    assert placed(found, log_probs, "baa") == [(0, 2), (2, 3), (3, 4)]
+    assert placed(found, log_probs, "aab") == [(0, 1), (1, 2), (2, 4)]
 
 
 def test_noise_between_the_glyphs_is_passed_over() -> None:
     found = chain([0.45, 0.1, 0.45])
     log_probs = told(found, {(0, 1): {A: 0.9}, (2, 3): {B: 0.9}})
-    assert edges_of(found, align(found, spelt(log_probs, "ab", CHARSET))) == [(0, 1), (2, 3)]
+    assert placed(found, log_probs, "ab") == [(0, 1), (2, 3)]
 
 
 def test_a_text_longer_than_the_pieces_has_no_place() -> None:
     found = chain([0.5, 0.5])
-    assert align(found, spelt(told(found, {}), "aba", CHARSET)) is None
     assert (label_pieces(found, told(found, {}), "aba", CHARSET) == UNSURE).all()
 
 
 def test_no_candidates_no_place() -> None:
     nothing = chain([])
-    assert align(nothing, np.zeros((0, 1))) is None
+    assert best_chain(nothing, np.zeros((0, 1)), np.zeros(0)) is None
 
 
 def test_cases_are_one_for_the_place_and_two_for_the_label() -> None:

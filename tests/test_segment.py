@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.segment import Candidates, SegmentSettings, best_path, candidates
+from captcha_solver.segment import Candidates, Narrowing, SegmentSettings, best_path, candidates
 from captcha_solver.types import Box, Glyphs
 
 NOISE_PRIOR = 0.1
@@ -116,3 +116,27 @@ def test_an_empty_image_has_no_candidates_and_reads_as_nothing(glyph_px: int) ->
     scores = best_path(found, np.zeros((0, 63), np.float32))
     assert scores.log_probs.shape == (0, 63)
     assert scores.spans_px.shape == (0, 2)
+
+
+def test_classes_that_cannot_be_are_ruled_out() -> None:
+    # the whole is a class 1 of .5; its halves are class 2, surely, and beat it unless there is no class 2
+    found, log_probs = lattice([0.5, 0.5], [(0, 2, 0.5, 0.5), (0, 1, 0.001, 0.009), (1, 2, 0.001, 0.009)])
+    assert len(best_path(found, log_probs).spans_px) == 2
+    scores = best_path(found, log_probs, Narrowing(classes=(1,)))
+    assert scores.spans_px.tolist() == [[0, 20]]
+    assert scores.log_probs.argmax(axis=1).tolist() == [1]
+    assert np.exp(scores.log_probs[:, 2]).max() < 1e-6
+
+
+def test_a_length_changes_the_path() -> None:
+    found, log_probs = lattice([0.5, 0.5], [(0, 2, 0.9, 0.05), (0, 1, 0.4, 0.6), (1, 2, 0.4, 0.6)])
+    assert len(best_path(found, log_probs).spans_px) == 1
+    assert len(best_path(found, log_probs, Narrowing(min_glyphs=2, max_glyphs=2)).spans_px) == 2
+    assert len(best_path(found, log_probs, Narrowing(min_glyphs=1, max_glyphs=2)).spans_px) == 1
+    assert len(best_path(found, log_probs, Narrowing(min_glyphs=5, max_glyphs=6)).spans_px) == 1  # never so many
+
+
+def test_a_chain_may_leave_pieces_out_as_noise() -> None:
+    found, log_probs = lattice([0.4, 0.2, 0.4], [(0, 1, 0.95, 0.04), (1, 2, 0.1, 0.9), (2, 3, 0.95, 0.04)])
+    scores = best_path(found, log_probs, Narrowing(min_glyphs=2, max_glyphs=2))
+    assert scores.spans_px.tolist() == [[0, 10], [20, 30]]

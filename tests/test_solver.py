@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import captcha_solver.solver
-from captcha_solver.decode import Constraints
+from captcha_solver.decode import FREE, Constraints
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Rgb, Scores
@@ -57,7 +57,7 @@ def test_one_image_that_breaks_the_recognizer_fails_alone() -> None:
 
 def test_a_broken_set_up_is_no_failure_of_an_image() -> None:
     class Wrong(FakeRecognizer):
-        def score(self, images: Sequence[Rgb]) -> list[Scores]:
+        def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
             raise BundleError("expected another network")
 
     with pytest.raises(BundleError):
@@ -90,7 +90,7 @@ def test_time_is_counted_where_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> N
         return 0
 
     class Timed(FakeRecognizer):
-        def score(self, images: Sequence[Rgb]) -> list[Scores]:
+        def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
             clock[0] += 0.008
             return [self._one(0) for _ in images]
 

@@ -16,7 +16,7 @@ from captcha_solver.charset import NOTHING, Charset
 from captcha_solver.errors import BundleError, ImageError
 from captcha_solver.image import read_image
 from captcha_solver.recognizers import Segmented, load_recognizer
-from captcha_solver.segment import Candidates
+from captcha_solver.segment import Candidates, best_chain, ink_upto
 from captcha_solver.training.sources import folder_samples
 
 UNSURE = -1
@@ -26,7 +26,6 @@ _SAME, _OTHER = 0.85, 0.55  # share of ink in common with a glyph, from which a 
 _DOUBTFUL = 0.1  # probability of a character below which its place is in doubt
 _DOUBTFUL_SHARE = 0.34  # of the characters; an image with more of them teaches nothing
 _UNUSUAL = 2.2  # times the median ink of the glyphs, or under one such part: where in doubt, it is no whole glyph
-_LEAST_SHARE = 1e-3  # of an image's ink, for an interval that has none
 _JUNK_AN_IMAGE = 8
 _KEPT_IMAGES = 20_000  # whose crops stay in memory, about 15 KB each
 
@@ -85,11 +84,11 @@ def label_pieces(found: Candidates, log_probs: NDArray[np.float32], text: str, c
     """
     unsure = np.full(len(found), UNSURE, np.int32)
     likely = spelt(log_probs, text, charset)
-    chosen = align(found, likely)
+    chosen = best_chain(found, likely, log_probs[:, NOTHING] + np.log(found.noise_prior))
     if chosen is None:
         return unsure
     glyphs = found.edges[chosen]
-    upto = _ink_upto(found)
+    upto = ink_upto(found)
     ink = upto[glyphs[:, 1]] - upto[glyphs[:, 0]]
     usual = np.abs(np.log(ink / np.median(ink))) < np.log(_UNUSUAL)
     doubtful = likely[chosen, np.arange(len(text))] < np.log(_DOUBTFUL)
@@ -112,60 +111,12 @@ def spelt(log_probs: NDArray[np.float32], text: str, charset: Charset) -> NDArra
     return np.stack(columns, axis=1)
 
 
-def align(found: Candidates, likely: NDArray[np.float64]) -> list[int] | None:
-    """Candidates, one a character, left to right, that spell the text best; ``None`` where no chain can.
-
-    ``likely`` (N, L) as from ``spelt``. The score is ``best_path``'s: the mean over all ink of the log probability
-    of what it is explained as, a character or noise.
-    """
-    if not len(found):
-        return None
-    length = likely.shape[1]
-    upto = _ink_upto(found)
-    skip = 2.0 * np.log(found.noise_prior)
-    best = np.full((len(upto), length + 1), -np.inf)  # at each cut, with so many characters behind it
-    best[0, 0] = 0.0
-    arrived = np.full(best.shape, -1)
-    order = np.argsort(found.edges[:, 1], kind="stable")
-    at = 0
-    for end in range(1, len(upto)):
-        best[end] = best[end - 1] + skip * (upto[end] - upto[end - 1])
-        while at < len(order) and found.edges[order[at], 1] == end:
-            index = int(order[at])
-            start = int(found.edges[index, 0])
-            scores = best[start, :-1] + likely[index] * (upto[end] - upto[start])
-            better = scores > best[end, 1:]
-            best[end, 1:][better], arrived[end, 1:][better] = scores[better], index
-            at += 1
-    if not np.isfinite(best[-1, length]):
-        return None
-    return _way_back(found, arrived, length)
-
-
-def _way_back(found: Candidates, arrived: NDArray[np.int64], length: int) -> list[int]:
-    chosen: list[int] = []
-    cut = len(arrived) - 1
-    while length:
-        index = int(arrived[cut, length])
-        if index < 0:
-            cut -= 1
-            continue
-        chosen.append(index)
-        cut, length = int(found.edges[index, 0]), length - 1
-    return chosen[::-1]
-
-
 def _shared_ink(found: Candidates, glyphs: NDArray[np.int32]) -> NDArray[np.float64]:
     """Intersection over union (N, L), in ink, of each candidate and each aligned glyph (L, 2) of cuts."""
-    upto = _ink_upto(found)
+    upto = ink_upto(found)
     first = np.maximum(found.edges[:, None, 0], glyphs[None, :, 0])
     last = np.minimum(found.edges[:, None, 1], glyphs[None, :, 1])
     common = np.where(last > first, upto[last] - upto[first], 0.0)
     mine = (upto[found.edges[:, 1]] - upto[found.edges[:, 0]])[:, None]
     theirs = (upto[glyphs[:, 1]] - upto[glyphs[:, 0]])[None, :]
     return np.asarray(common / np.maximum(mine + theirs - common, 1e-9), np.float64)
-
-
-def _ink_upto(found: Candidates) -> NDArray[np.float64]:
-    """Share of the ink (K + 1,) left of each cut."""
-    return np.concatenate([[0.0], np.cumsum(np.maximum(found.shares.astype(np.float64), _LEAST_SHARE))])

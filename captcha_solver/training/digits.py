@@ -34,7 +34,7 @@ from captcha_solver.training.workers import stream
 HELD_OUT = 5000
 HELD_OUT_SEED = 2**31
 HELD_OUT_FACE = 5  # every fifth face is never trained on
-JUNK_SHARE, PRINTED_SHARE, PENNED_SHARE = 0.26, 0.08, 0.03
+JUNK_SHARE, PRINTED_SHARE, PENNED_SHARE = 0.32, 0.08, 0.03
 MAY_REJECT = 0.005  # of held-out digits; half of what is promised, since other hands differ
 
 

@@ -161,13 +161,13 @@ JUNK: dict[str, Callable[[Stock, np.random.Generator], Ink]] = {
     "blank": blank,
 }
 SHARES = {
-    "letters": 0.42,
-    "squiggles": 0.2,
-    "half digits": 0.08,
-    "merged digits": 0.1,
-    "lines": 0.06,
+    "letters": 0.38,
+    "squiggles": 0.3,
+    "half digits": 0.06,
+    "merged digits": 0.08,
+    "lines": 0.05,
     "noise": 0.05,
-    "textures": 0.04,
+    "textures": 0.03,
     "shapes": 0.03,
     "blank": 0.02,
 }
