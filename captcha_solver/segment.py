@@ -84,9 +84,8 @@ def best_path(found: Candidates, log_probs: NDArray[np.float32], narrowing: Narr
     glyphs = np.logaddexp.reduce(best, axis=1)
     chosen = None
     if narrowing.max_glyphs is not None:
-        chosen = best_chain(
-            found, glyphs[:, None].repeat(narrowing.max_glyphs, 1), adjusted[:, 0], narrowing.min_glyphs
-        )
+        most = min(narrowing.max_glyphs, len(found.shares))
+        chosen = best_chain(found, glyphs[:, None].repeat(most, 1), adjusted[:, 0], narrowing.min_glyphs)
     if chosen is None:  # as many as there are
         chosen = _dynamic_programming(found, np.maximum(glyphs, adjusted[:, 0]))
     rows = adjusted[chosen]

@@ -49,9 +49,13 @@ def test_every_requirement_is_pinned_by_hash() -> None:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", block), f"{name} has no hash"
 
 
-@pytest.mark.parametrize("named", ["/", "file:", "--index-url", "--extra-index-url", "--find-links", " @ "])
+@pytest.mark.parametrize("named", ["/", "file:", " @ "])
 def test_the_lock_names_no_place(named: str) -> None:
     assert named not in LOCK
+
+
+def test_the_lock_sets_no_option_but_hashes() -> None:
+    assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", LOCK)) == {"--hash"}
 
 
 def test_the_lock_holds_what_the_project_asks_for() -> None:
