@@ -22,7 +22,7 @@ SettingsT = TypeVar("SettingsT")
 
 COLUMNS_A_CALL = 16_384  # strip columns in one network call: bounds memory; 32 strips of 512 columns
 GLYPHS_A_CALL = 2048
-REJECT_BELOW = "reject_below"  # setting of a segmented bundle: a piece less certain than this is no glyph
+REJECT_BELOW = "reject_below"  # setting of a segmented bundle: a piece less probably a glyph than this is none
 NEVER = -20.0  # log-probability of the glyphs of a rejected piece
 
 
@@ -194,8 +194,8 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def reject(log_probs: NDArray[np.float32], below: float) -> NDArray[np.float32]:
-    """(N, C) with the rows whose likeliest glyph is less probable than ``below`` made "nothing here"."""
-    rejected = np.exp(log_probs[:, 1:].max(axis=1)) < below
+    """(N, C) with the rows that are a glyph, whichever, less probably than ``below`` made "nothing here"."""
+    rejected = 1 - np.exp(log_probs[:, 0]) < below
     turned = log_probs.copy()
     turned[rejected, 0], turned[rejected, 1:] = 0.0, NEVER
     return turned

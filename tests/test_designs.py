@@ -169,6 +169,40 @@ def test_two_layers_set_the_second_half_below_the_first() -> None:
     assert max(rows[:2]) < min(rows[2:])
 
 
+@pytest.mark.parametrize("colours", [[], [spec("glyph-colours", 5)]])
+def test_relief_empties_the_face_and_draws_about_it(colours: list[DistortionSpec]) -> None:
+    flat = drawn(base(*colours)).image.astype(int)
+    raised = drawn(base(*colours, spec("relief", 4))).image.astype(int)
+    ink, was_ink = np.abs(raised - 240).max(axis=2) > 90, np.abs(flat - 240).max(axis=2) > 180
+    assert was_ink.sum() > 100
+    assert (ink & was_ink).sum() < 0.1 * was_ink.sum()
+    assert (ink & ~was_ink).sum() > was_ink.sum() / 3
+
+
+def test_zigzags_turn_about_one_end_of_the_text_and_reach_the_other() -> None:
+    for seed in range(8):
+        plain = drawn(base(), seed=seed).image
+        struck = drawn(base(spec("zigzags", 3, width_px=2)), seed=seed).image
+        columns = np.flatnonzero((plain != struck).any(axis=(0, 2)))
+        text = np.flatnonzero((plain[:, :, 0] < 128).any(axis=0))
+        assert np.ptp(columns) > 0.6 * np.ptp(text)
+
+
+def test_edges_leave_flat_parts_grey() -> None:
+    image = drawn(base(spec("edges", 3))).image
+    assert image[0, 0].tolist() == [127, 127, 127]
+    assert image.min() < 60
+    assert image.max() > 200
+
+
+def test_random_texts_are_cut_where_the_canvas_is_narrow_and_given_ones_are_not() -> None:
+    design = parse_design('[canvas]\nwidth_px = [40, 100]\n[text]\nlength = "8"\nmin_pitch_px = 10', "t")
+    drawings = draw_batch(design, [None] * 64 + ["abcdefgh"], np.random.default_rng(0))
+    assert {len(d.text) for d in drawings[:-1]} == {4, 5, 6, 7, 8}
+    assert all(len(d.text) == min(8, d.image.shape[1] // 10) for d in drawings[:-1])
+    assert drawings[-1].text == "abcdefgh"
+
+
 def test_marks_of_the_texts_colour_add_only_that_colour() -> None:
     image = drawn(base(spec("lines", 5, colour="text"), spec("dots", 3, colour="text"))).image
     assert len(np.unique(image[:, :, 0])) <= 256

@@ -208,7 +208,7 @@ def test_the_threshold_rejects_no_more_digits_than_it_may(tmp_path: Path, monkey
     bundle = training.fit_threshold(task, load_bundle(folder))
     certainty = training.digit_certainty(_Certain(bundle).run(held[..., None] / np.float32(255)))
     rejected = (certainty < bundle.settings["reject_below"]).mean()
-    assert 0.004 <= rejected <= 0.005
+    assert 0 < rejected <= 0.007
     assert bundle.card["rejection"]["held_out_junk"] == 0.5
     assert load_bundle(folder).settings["reject_below"] == bundle.settings["reject_below"]
 

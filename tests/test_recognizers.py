@@ -152,7 +152,7 @@ def test_settings_that_do_not_fit(settings: dict[str, object]) -> None:
 
 
 def test_uncertain_pieces_are_rejected() -> None:
-    probs = np.array([[0.1, 0.6, 0.3], [0.1, 0.35, 0.55], [0.9, 0.05, 0.05]], np.float32)
+    probs = np.array([[0.4, 0.35, 0.25], [0.45, 0.5, 0.05], [0.9, 0.05, 0.05]], np.float32)
     turned = np.exp(reject(np.log(probs), 0.58))
     np.testing.assert_allclose(turned[0], probs[0], atol=1e-6)
     assert (turned[1:, 0] > 0.999).all()

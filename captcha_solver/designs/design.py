@@ -34,13 +34,17 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """What is written: one of ``charsets`` an image, ``length`` characters, sized to the canvas height."""
+    """What is written: one of ``charsets`` an image, ``length`` characters, sized to the canvas height.
+
+    A text is cut short where its characters would have less than ``min_pitch_px`` of the canvas width each.
+    """
 
     charsets: tuple[str, ...]
     min_length: int
     max_length: int
     size_fraction: Range
     fit_fraction: float
+    min_pitch_px: float
 
 
 @dataclass(frozen=True, slots=True)

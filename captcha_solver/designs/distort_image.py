@@ -150,6 +150,24 @@ class Negative(Whole):
             scene.image = cv2.bitwise_not(scene.image)
 
 
+FILTERS = {
+    "edges": np.array([[-1, 0, -1], [0, 4, 0], [-1, 0, -1]], np.float32),
+    "emboss": np.array([[1.5, 0, 0], [0, 0, 0], [0, 0, -1.5]], np.float32),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edges(Whole):
+    """Leave edges alone on mid-grey: what an edge-detection or an emboss filter makes of the picture."""
+
+    gain_fraction: float = strength(1, 0, 2)
+    filter: str = choice("edges", "emboss")
+
+    def apply(self, scene: Scene) -> None:
+        kernel = FILTERS[self.filter] * np.float32(self.gain_fraction)
+        scene.image = np.asarray(cv2.filter2D(scene.image, -1, kernel, delta=127), np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class Gray(Whole):
     """Drop the colour with ``share_probability``."""

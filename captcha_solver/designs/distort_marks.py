@@ -101,6 +101,32 @@ class Curves(Marks):
 
 
 @dataclass(frozen=True, slots=True)
+class Zigzags(Marks):
+    """Broken strike lines: ``corner_count`` corners about one end of the text, then on to its other end.
+
+    ``width_px`` 0 means the glyphs' own stroke width.
+    """
+
+    zigzag_count: float = strength(1, 0, 12)
+    corner_count: float = setting(3, 1, 12)
+    width_px: float = setting(0, 0, 12)
+
+    def apply(self, scene: Scene) -> None:
+        rng, height = scene.rng, scene.height_px
+        left, _, right, _ = scene.text_box
+        for _ in range(round(self.zigzag_count)):
+            n, reach = round(self.corner_count), (right - left) * rng.uniform(0.05, 0.25)
+            near, far = (left, right) if rng.random() < 0.7 else (right, left)
+            outward = np.sign(near - far)
+            x = np.append(near + outward * reach * rng.uniform(-0.5, 1.0, n), [far + outward * -reach * rng.random()])
+            y = np.append(rng.uniform(0.05, 0.95, n), [rng.uniform(0.1, 0.9)]) * height
+            if rng.random() < 0.5:  # one more corner on the way
+                x = np.insert(x, n, rng.uniform(left, right))
+                y = np.insert(y, n, rng.uniform(0.1, 0.9) * height)
+            curve(*scene.brush(self.pick(scene)), np.stack([x, y], axis=1), self.width_px or scene.stroke_px)
+
+
+@dataclass(frozen=True, slots=True)
 class DottedCurves(Marks):
     """Curves made of separate dots, ``pitch_px`` apart."""
 

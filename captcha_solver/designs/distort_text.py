@@ -1,4 +1,4 @@
-"""Distortions of the text layer alone: dotted and broken strokes, bites, shadows, a wave of the text."""
+"""Distortions of the text layer alone: dotted and broken strokes, bites, shadows, relief, a wave of the text."""
 
 from dataclasses import dataclass
 
@@ -85,6 +85,35 @@ class Shadow(Text):
         shifted = np.asarray(cv2.warpAffine(scene.mask, move, size), np.uint8)
         sign = rng.choice([-1.0, 1.0], 3) if rng.random() < 0.3 else np.full(3, rng.choice([-1.0, 1.0]))
         scene.image = blend(scene.image, near(scene.background, sign * self.contrast_levels), shifted)
+
+
+RIM = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Relief(Text):
+    """Letters as if cut from a board: the face is left empty; its rim and a side ``depth_px`` deep are drawn."""
+
+    depth_px: float = strength(2.5, 0, 10)
+
+    def apply(self, scene: Scene) -> None:
+        rng, face = scene.rng, scene.mask
+        across, down = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.3, 1.0, 2)
+        deep = range(1, round(self.depth_px) + 1)
+        for shift in (*RIM, *((round(across * step), round(down * step)) for step in deep)):
+            _spread_text(scene, shift)
+        scene.mask = np.asarray(cv2.subtract(scene.mask, face), np.uint8)
+
+
+def _spread_text(scene: Scene, shift_px: tuple[int, int]) -> None:
+    """Add a copy of the text layer, moved by ``shift_px``, under what is there; colours go along."""
+    move = np.array([[1, 0, shift_px[0]], [0, 1, shift_px[1]]], np.float32)
+    size = (scene.width_px, scene.height_px)
+    moved = np.asarray(cv2.warpAffine(scene.mask, move, size, flags=cv2.INTER_NEAREST), np.uint8)
+    if scene.inks is not None:
+        inks = cv2.warpAffine(scene.inks, move, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        cv2.copyTo(inks, cv2.compare(moved, scene.mask, cv2.CMP_GT), scene.inks)
+    scene.mask = np.asarray(cv2.max(scene.mask, moved), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,11 @@ def draw_batch(
         raise DesignError(f"design {design.name!r} is a command; draw a folder of it with `captcha-solver draw`")
     if not texts:
         return []
-    random = random_texts(design, len(texts), rng)
-    written = [free if text is None else _drawable(design, text) for text, free in zip(texts, random, strict=True)]
-    page = _page(design, written, rng)
+    page = _page(design, texts, rng)
     for spec in design.distortions:
         if isinstance(spec.base, PageDistortion):
-            on = rng.random((len(written), 1)) < spec.probability
-            distortion = spec.resolve_many(rng, len(written))
+            on = rng.random((len(texts), 1)) < spec.probability
+            distortion = spec.resolve_many(rng, len(texts))
             if on.any() and isinstance(distortion, PageDistortion):
                 distortion.apply(page, on)
     scenes = draw_texts(page, place(page, design.lettering.fit_fraction), owners=owners)
@@ -93,12 +91,19 @@ def _drawable(design: Design, text: str) -> str:
     return text
 
 
-def _page(design: Design, texts: list[str], rng: np.random.Generator) -> Page:
+def _page(design: Design, texts: Sequence[str | None], rng: np.random.Generator) -> Page:
     n = len(texts)
-    width, height = design.canvas.width_px.draw_many(rng, n), design.canvas.height_px.draw_many(rng, n)
+    random = random_texts(design, n, rng)
+    width = np.round(design.canvas.width_px.draw_many(rng, n))
+    height = np.round(design.canvas.height_px.draw_many(rng, n))
     size_px = design.lettering.size_fraction.draw_many(rng, n) * height
-    faces = [_faces(design, len(text), rng) for text in texts]
-    page = plain_page(rng, texts, faces, size_px[:, 0], np.round(np.concatenate([width, height], axis=1)))
+    room = np.floor(width[:, 0] / max(design.lettering.min_pitch_px, 1e-3)).astype(int).tolist()
+    written = [
+        free[: max(1, most)] if text is None else _drawable(design, text)
+        for text, free, most in zip(texts, random, room, strict=True)
+    ]
+    faces = [_faces(design, len(text), rng) for text in written]
+    page = plain_page(rng, written, faces, size_px[:, 0], np.concatenate([width, height], axis=1))
     page.background, page.ink = _colours(design, n, rng)
     page.colours[:] = page.ink[:, None]
     return page

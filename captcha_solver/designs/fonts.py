@@ -76,7 +76,7 @@ def families() -> Mapping[str, Family]:
 
 
 def kinds() -> tuple[str, ...]:
-    """The kinds of faces there are: sans, serif, mono, slab, script, display."""
+    """The kinds of faces there are: sans, serif, mono, slab, script, display, pixel."""
     return tuple(dict.fromkeys(face.kind for face in families().values()))
 
 

@@ -156,7 +156,7 @@ def _canvas(section: Section) -> Canvas:
 
 
 def _lettering(section: Section) -> Lettering:
-    section.allow("charset", "length", "size_fraction", "fit_fraction")
+    section.allow("charset", "length", "size_fraction", "fit_fraction", "min_pitch_px")
     charsets = []
     for spec in section.strings("charset", ("lower+digits",)):
         try:
@@ -170,6 +170,7 @@ def _lettering(section: Section) -> Lettering:
         max_length=high,
         size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.1, 2),
         fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
+        min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
     )
 
 

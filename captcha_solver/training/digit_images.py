@@ -20,7 +20,18 @@ Ink = NDArray[np.uint8]
 COARSE = 5  # points a side of the grid that is bent
 FONT_PX = 40
 # faces whose digits are outlines, blocks or blots that even people doubt at 20 pixels
-UNFIT = frozenset({"creepster", "fascinate", "londrina-outline", "press-start-2p", "stardos-stencil", "black-ops-one"})
+UNFIT = frozenset(
+    {
+        "black-ops-one",
+        "creepster",
+        "fascinate",
+        "londrina-outline",
+        "londrina-shadow",
+        "rampart-one",
+        "stardos-stencil",
+        "train-one",
+    }
+)
 
 # pen strokes in a unit square, x right and y down
 STROKES: dict[str, tuple[int, tuple[tuple[tuple[float, float], ...], ...]]] = {
@@ -69,7 +80,8 @@ def read_digits(folder: Path) -> Digits:
 
 def digit_faces() -> list[str]:
     """Faces that print clear digits, sorted by name."""
-    return sorted(f.name for f in families().values() if set(SYMBOLS) <= set(f.charset) and f.family not in UNFIT)
+    fit = (f for f in families().values() if f.kind != "pixel" and f.family not in UNFIT)
+    return sorted(f.name for f in fit if set(SYMBOLS) <= set(f.charset))
 
 
 def printed(face: str, char: str) -> Ink:
