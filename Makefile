@@ -11,16 +11,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SVG := datasets/external/svg-captcha
+PEERS := ddddocr rapidocr
+SETS ?=
 
 # The interpreter that .venv is made with; without one given, the first of these that will do.
 PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo test lint lock fonts external wheel clean
+.PHONY: help setup demo test lint bench-peers lock fonts external wheel clean
 
 help: ## list these tasks
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv from requirements.lock (the other tasks do it by themselves)
 
@@ -35,12 +37,25 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
+bench-peers: $(READY) $(PEERS:%=.bench/%/.ready) ## compare with other readers: make bench-peers SETS="folder folder" (else draws a few)
+	$(BIN)/python -m benchmarks.peers $(SETS)
+
+.bench/%/.ready: benchmarks/peers/%.lock | $(READY)
+	@echo "Installing $* into .bench/$* (once)"
+	@rm -rf .bench/$* && $(BIN)/python -m venv .bench/$*
+	@.bench/$*/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r $< || \
+		{ rm -rf .bench/$*; mkdir -p .bench/$*; echo "$* cannot be installed with this Python: left out" >&2; }
+	@touch $@
+
 lock: $(READY) ## resolve pyproject.toml again into requirements.lock (needs uv: pip install uv)
 	@command -v uv >/dev/null || PATH="$(BIN):$$PATH" command -v uv >/dev/null || \
 		{ echo "make lock needs uv: $(BIN)/pip install uv" >&2; exit 3; }
 	PATH="$(BIN):$$PATH" uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--output-file requirements.lock pyproject.toml
+	for peer in $(PEERS); do PATH="$(BIN):$$PATH" uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
 
 fonts: $(READY) ## fetch the fonts again from their packages and check their hashes (needs npm)
 	$(BIN)/python datasets/fonts/fetch.py
@@ -54,7 +69,7 @@ wheel: $(READY) ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the tasks made (.venv too)
-	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
+	rm -rf $(VENV) .bench build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("benchmarks/*/*.lock")}
+LOCKS["requirements.lock"] = LOCK
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Joined here, so that this file does not name them either.
@@ -19,9 +21,9 @@ INDEX_HOSTS = [f"{name}.{end}" for name in ("pypi", "pythonhosted", "npmjs") for
 MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-def locked() -> dict[str, str]:
+def locked(lock: str = LOCK) -> dict[str, str]:
     """Each pinned package and its block of the lock."""
-    blocks = re.split(r"^(?=\S)", re.sub(r"^#.*\n", "", LOCK, flags=re.MULTILINE), flags=re.MULTILINE)
+    blocks = re.split(r"^(?=\S)", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE), flags=re.MULTILINE)
     return {re.split(r"[=\s;\[]", block, maxsplit=1)[0]: block for block in blocks if block.strip()}
 
 
@@ -42,20 +44,27 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True)
 
 
-def test_every_requirement_is_pinned_by_hash() -> None:
-    assert len(locked()) > 30
-    for name, block in locked().items():
+@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 30), ("benchmarks/peers/ddddocr.lock", 5)])
+def test_a_lock_holds_a_whole_environment(lock: str, least: int) -> None:
+    assert len(locked(LOCKS[lock])) > least
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_by_hash(lock: str) -> None:
+    for name, block in locked(LOCKS[lock]).items():
         assert re.match(r"[\w.-]+==\S+", block), f"{name} is not pinned"
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", block), f"{name} has no hash"
 
 
-@pytest.mark.parametrize("named", ["/", "file:", " @ "])
-def test_the_lock_names_no_place(named: str) -> None:
-    assert named not in LOCK
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_place(lock: str) -> None:
+    entries = re.sub(r"^ *#.*\n", "", LOCKS[lock], flags=re.MULTILINE)  # comments name the project's own files
+    assert not [named for named in ("/", "file:", " @ ") if named in entries]
 
 
-def test_the_lock_sets_no_option_but_hashes() -> None:
-    assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", LOCK)) == {"--hash"}
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_sets_no_option_but_hashes(lock: str) -> None:
+    assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", LOCKS[lock])) <= {"--hash", "-r"}
 
 
 def test_the_lock_holds_what_the_project_asks_for() -> None:
@@ -90,10 +99,10 @@ def test_the_npm_lock_is_pinned_by_hash_and_names_no_place() -> None:
 
 @MAKE
 def test_make_alone_lists_every_task() -> None:
-    tasks = re.findall(r"^([a-z]+):.*## ", MAKEFILE, flags=re.MULTILINE)
+    tasks = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, flags=re.MULTILINE)
     assert {"demo", "test", "lint", "lock", "fonts", "external", "clean", "help"} <= set(tasks)
     assert make().stdout == make("help").stdout
-    assert re.findall(r"^make (\w+)  ", make("help").stdout, flags=re.MULTILINE) == tasks
+    assert re.findall(r"^make ([a-z-]+)  ", make("help").stdout, flags=re.MULTILINE) == tasks
     phony = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE)
     assert sorted(" ".join(phony).split()) == sorted(tasks)
 

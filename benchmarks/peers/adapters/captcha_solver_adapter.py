@@ -1,0 +1,15 @@
+"""captcha-solver itself, by its public names."""
+
+from collections.abc import Mapping, Sequence
+
+
+class Reader:
+    """One model on one runtime; reads in batches as its users do."""
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        from captcha_solver import load_solver
+
+        self._solver = load_solver(options["model"], runtime=options["runtime"])
+
+    def read(self, images: Sequence[bytes]) -> list[str]:
+        return [solution.reading.text for solution in self._solver.solve_batch(images)]

@@ -1,0 +1,127 @@
+"""Who is compared: each reader, the environment it lives in, and how it is started for one image."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from captcha_solver.models.bundle import KERAS_FILE, ONNX_FILE, shipped_bundles
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / ".bench"
+BATCH = 32
+ONE_IMAGE = {
+    "ddddocr": "import sys, ddddocr; "
+    "print(ddddocr.DdddOcr(show_ad=False, beta={beta}).classification(open(sys.argv[1], 'rb').read()))",
+    "rapidocr": "import sys, rapidocr_onnxruntime as r; "
+    "print(r.RapidOCR(intra_op_num_threads=1)(sys.argv[1], use_det=False, use_cls=False))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One reader. ``missing`` says what would have to be installed, where it is not there.
+
+    ``start`` is the command that a user would type for one image; the image's path is added to it.
+    """
+
+    name: str
+    adapter: str
+    options: dict[str, str]
+    python: Path
+    start: Sequence[str]
+    batch: int = 1
+    models: tuple[Path, ...] = field(default=())
+    missing: str | None = None
+
+    @property
+    def model_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.models)
+
+
+def contenders() -> list[Contender]:
+    """All of them, those that are not installed included."""
+    return [*_ours(), *_ddddocr(), _rapidocr(), _tesseract()]
+
+
+def _ours() -> list[Contender]:
+    program = str(Path(sys.executable).parent / "captcha-solver")
+    made = []
+    for model in ("sliding", "segmented"):
+        for runtime, file in (("onnx", ONNX_FILE), ("keras", KERAS_FILE)):
+            made.append(
+                Contender(
+                    name=f"captcha-solver {model} ({runtime})",
+                    adapter="captcha_solver_adapter",
+                    options={"model": model, "runtime": runtime},
+                    python=Path(sys.executable),
+                    start=(program, "solve", "--model", model, "--runtime", runtime, "--format", "jsonl"),
+                    batch=BATCH,
+                    models=(shipped_bundles()[model] / file,),
+                )
+            )
+    return made
+
+
+def _ddddocr() -> list[Contender]:
+    made = []
+    for network, file in (("default", "common_old.onnx"), ("beta", "common.onnx")):
+        code = ONE_IMAGE["ddddocr"].format(beta=network == "beta")
+        options = {"network": network}
+        made.append(_python_peer(f"ddddocr ({network})", "ddddocr", options, (code, (f"ddddocr/{file}",))))
+    return made
+
+
+def _rapidocr() -> Contender:
+    files = ("rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",)
+    return _python_peer("RapidOCR", "rapidocr", {}, (ONE_IMAGE["rapidocr"], files))
+
+
+def _python_peer(
+    name: str, environment: str, options: dict[str, str], installed: tuple[str, tuple[str, ...]]
+) -> Contender:
+    """A reader with an environment of its own under ``.bench``; ``installed`` is its one-image code and its models."""
+    code, files = installed
+    folder = ENVIRONMENTS / environment
+    python = folder / "bin" / "python"
+    found = tuple(path for file in files for path in folder.glob(f"lib/python3*/site-packages/{file}"))
+    missing = None if python.exists() and found else f"no environment in {folder.name}: make bench-peers sets it up"
+    return Contender(
+        name=name,
+        adapter=f"{environment}_adapter",
+        options=options,
+        python=python,
+        start=(str(python), "-c", code),
+        models=found,
+        missing=missing,
+    )
+
+
+def _tesseract() -> Contender:
+    program = shutil.which("tesseract") or ""
+    return Contender(
+        name="Tesseract",
+        adapter="tesseract_adapter",
+        options={"program": program},
+        python=Path(sys.executable),
+        start=("/bin/sh", "-c", f'exec {program} "$0" stdout --psm 7'),
+        models=_trained_data(program),
+        missing=None if program else "no program tesseract: apt-get install tesseract-ocr",
+    )
+
+
+def _trained_data(program: str) -> tuple[Path, ...]:
+    if not program:
+        return ()
+    listed = subprocess.run([program, "--list-langs"], capture_output=True, text=True).stdout.splitlines()
+    folder = Path(listed[0].split('"')[1]) if listed and '"' in listed[0] else Path()
+    return tuple(path for path in [folder / "eng.traineddata"] if path.is_file())
+
+
+def with_one_thread() -> dict[str, str]:
+    """This process's environment with every maths library held to one thread."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
+    return dict(os.environ) | dict.fromkeys(names, "1")
