@@ -1,8 +1,9 @@
 """Turn Scores into a Reading: best path, or the best text of a given length and charset; numpy only."""
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,14 @@ def parse_length(spec: str | int) -> tuple[int, int]:
 
 
 def decode(scores: Scores, charset: Charset, constraints: Constraints, temperature: float = 1.0) -> Reading:
-    """The text in ``scores`` that obeys ``constraints``; an empty Reading where none does.
+    """The text in ``scores``: a batch of one (see ``decode_all``)."""
+    return decode_all([scores], charset, constraints, temperature)[0]
+
+
+def decode_all(
+    scores: Sequence[Scores], charset: Charset, constraints: Constraints, temperature: float = 1.0
+) -> list[Reading]:
+    """The text in each of ``scores`` that obeys ``constraints``; an empty Reading where none does.
 
     Narrowing keeps "nothing here" and the allowed characters and renormalises over them. Without a length the
     best path is read; with one, the most probable text of that length (CTC prefix beam search, or exactly
@@ -82,29 +90,46 @@ def decode(scores: Scores, charset: Charset, constraints: Constraints, temperatu
 
     Confidence is the product over the emitted characters of each one's peak probability, where probabilities
     are ``softmax(log_probs / temperature)`` over the narrowed classes. The temperature never changes the
-    text.
+    text. The rows of all scores are worked on together; no answer depends on the others.
     """
     if not temperature > 0:
         raise OptionError(f"expected a temperature above 0, received {temperature}")
     classes = allowed_ids(charset, constraints)
-    if scores.log_probs.shape[1] != charset.classes:
-        raise OptionError(
-            f"expected scores for {charset.classes} classes ({charset.symbols!r}), received {scores.log_probs.shape[1]}"
-        )
-    log_probs = _log_softmax(scores.log_probs[:, classes].astype(np.float64))
-    pieces = _read_ctc(log_probs, constraints) if scores.collapse else _read_segments(log_probs, constraints)
+    for each in scores:
+        if each.log_probs.shape[1] != charset.classes:
+            received = each.log_probs.shape[1]
+            raise OptionError(
+                f"expected scores for {charset.classes} classes ({charset.symbols!r}), received {received}"
+            )
+    if not scores:
+        return []
+    rows = np.concatenate([each.log_probs for each in scores])
+    narrowed = rows if len(classes) == charset.classes else rows[:, classes]
+    log_probs = _log_softmax(narrowed.astype(np.float64))
+    probs = np.exp(log_probs if temperature == 1 else _log_softmax(log_probs / temperature))
+    symbols = ["" if id_ == NOTHING else charset.symbols[id_ - 1] for id_ in classes]
+    stops = np.cumsum([len(each.log_probs) for each in scores]).tolist()
+    readings = []
+    for each, start, stop in zip(scores, [0, *stops], stops, strict=False):
+        pieces = (_read_ctc if each.collapse else _read_segments)(log_probs[start:stop], constraints)
+        readings.append(_reading(each, pieces, probs[start:stop], symbols, constraints))
+    return readings
+
+
+def _reading(
+    scores: Scores, pieces: list[_Piece], probs: NDArray[np.float64], symbols: list[str], constraints: Constraints
+) -> Reading:
     if not pieces or not constraints.allows_length(len(pieces)):
         return EMPTY
-    probs = np.exp(_log_softmax(log_probs / temperature))
     characters = tuple(
         Character(
-            char=charset.decode([classes[piece.column]]),
+            char=symbols[piece.column],
             confidence=float(probs[piece.start : piece.stop, piece.column].max()),
             span_px=_span(scores, piece),
         )
         for piece in pieces
     )
-    confidence = float(np.prod([character.confidence for character in characters]))
+    confidence = math.prod(character.confidence for character in characters)
     return Reading("".join(character.char for character in characters), characters, confidence)
 
 
@@ -136,10 +161,13 @@ def _read_ctc(log_probs: LogProbs, constraints: Constraints) -> list[_Piece]:
 
 def _runs(path: NDArray[np.int64]) -> list[_Piece]:
     """Runs of equal, non-zero entries of a (T,) path."""
-    edges = np.flatnonzero(np.diff(path, prepend=NOTHING, append=NOTHING))
-    return [
-        _Piece(int(path[start]), int(start), int(stop)) for start, stop in pairwise(edges) if path[start] != NOTHING
-    ]
+    pieces, before, start = [], NOTHING, 0
+    for step, column in enumerate([*path.tolist(), NOTHING]):
+        if column != before:
+            if before != NOTHING:
+                pieces.append(_Piece(before, start, step))
+            before, start = column, step
+    return pieces
 
 
 def _read_segments(log_probs: LogProbs, constraints: Constraints) -> list[_Piece]:
@@ -157,8 +185,8 @@ def _read_segments(log_probs: LogProbs, constraints: Constraints) -> list[_Piece
 
 
 def _span(scores: Scores, piece: _Piece) -> tuple[float, float]:
-    spans = scores.spans_px[piece.start : piece.stop]
-    return float(spans[:, 0].min()), float(spans[:, 1].max())
+    """Image columns from the left of the piece's first row to the right of its last: rows go left to right."""
+    return float(scores.spans_px[piece.start, 0]), float(scores.spans_px[piece.stop - 1, 1])
 
 
 def _log_softmax(values: LogProbs) -> LogProbs:

@@ -64,15 +64,15 @@ class Sliding:
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """One network call a strip width, so that an answer never depends on what else is in the batch."""
-        from captcha_solver.slide import spans, to_strip
+        from captcha_solver.slide import spans, to_strips
 
-        strips = [to_strip(image, self._settings) for image in images]
+        strips = to_strips(images, self._settings)
         scores: dict[int, Scores] = {}
         for places in same_width([strip.pixels.shape[1] for strip in strips]):
             logits = self._runtime.run(np.stack([strips[place].pixels for place in places]))
             check_logits(logits, len(places), self.charset)
-            for place, rows in zip(places, logits, strict=True):
-                scores[place] = Scores(log_softmax(rows), spans(strips[place], len(rows)), collapse=True)
+            for place, rows in zip(places, log_softmax(logits), strict=True):
+                scores[place] = Scores(rows, spans(strips[place], len(rows)), collapse=True)
         return [scores[place] for place in range(len(images))]
 
 

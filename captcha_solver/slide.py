@@ -1,5 +1,6 @@
 """Turn a colour image into the strip that the sliding network reads, and its columns back into image pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.errors import OptionError
-from captcha_solver.locate import LocateSettings, locate
+from captcha_solver.locate import LocateSettings, histogram, locate
 from captcha_solver.types import Rgb, Strip
 
 
@@ -17,7 +18,8 @@ class SlideSettings:
 
     The width is rounded up to a multiple of ``width_step_px`` and held between ``min_width_px`` and
     ``max_width_px``. ``clip_share`` 0-0.2: the contrast is stretched so that this share of the values is clipped
-    at either end.
+    at either end. Text is made smaller by averaging areas where the scale is below ``area_below``, else by bilinear
+    interpolation, which is quicker.
     """
 
     strip_px: int = 40
@@ -25,6 +27,7 @@ class SlideSettings:
     min_width_px: int = 48
     max_width_px: int = 480
     clip_share: float = 0.01
+    area_below: float = 1.0
     locate: LocateSettings = field(default_factory=LocateSettings)
 
     def __post_init__(self) -> None:
@@ -34,37 +37,59 @@ class SlideSettings:
             raise OptionError(f"expected 0 < min_width_px <= max_width_px, received {self.min_width_px}")
         if not 0 <= self.clip_share < 0.2:
             raise OptionError(f"expected clip_share in 0..0.2, received {self.clip_share}")
+        if not 0 <= self.area_below <= 1:
+            raise OptionError(f"expected area_below in 0..1, received {self.area_below}")
 
 
-def to_strip(image: Rgb, settings: SlideSettings) -> Strip:
-    """The text of ``image`` (H, W, 3) uint8 as a ``Strip``: found, trimmed, scaled, stretched, ink dark on light."""
-    pixels, left_px, px_per_column = strip_levels(image, settings)
-    padded = pad_right(pixels, _stepped(pixels.shape[1], settings.width_step_px))
-    return Strip(padded.astype(np.float32) / np.float32(255), left_px, px_per_column)
+@dataclass(frozen=True, slots=True)
+class Levelled:
+    """A strip before padding: ``pixels`` (S, w, 3) uint8, the rest as in ``Strip``."""
+
+    pixels: NDArray[np.uint8]
+    left_px: float
+    px_per_column: float
 
 
-def strip_levels(image: Rgb, settings: SlideSettings) -> tuple[NDArray[np.uint8], float, float]:
-    """The strip before padding, (S, w, 3) uint8, with ``left_px`` and ``px_per_column`` as in ``Strip``."""
+def to_strips(images: Sequence[Rgb], settings: SlideSettings) -> list[Strip]:
+    """The text of each (H, W, 3) uint8 image as a ``Strip``: found, trimmed, scaled, stretched, ink dark on light."""
+    strips = []
+    for each in levelled(images, settings):
+        padded = pad_right(each.pixels, _stepped(each.pixels.shape[1], settings.width_step_px))
+        strips.append(Strip(padded * np.float32(1 / 255), each.left_px, each.px_per_column))
+    return strips
+
+
+def levelled(images: Sequence[Rgb], settings: SlideSettings) -> list[Levelled]:
+    """The strips before padding; the level tables of all images are one pass over arrays."""
+    if not images:
+        return []
+    cut = [_cut(image, settings) for image in images]
+    tables = _level_tables(np.stack([histogram(each.pixels) for each in cut]), settings.clip_share)
+    return [
+        Levelled(np.asarray(cv2.LUT(each.pixels, table), np.uint8), each.left_px, each.px_per_column)
+        for each, table in zip(cut, tables, strict=True)
+    ]
+
+
+def _cut(image: Rgb, settings: SlideSettings) -> Levelled:
     box = locate(image, settings.locate)
     crop = image[box.top_px : box.bottom_px, box.left_px : box.right_px]
     scale = settings.strip_px / box.height_px
     width = int(np.clip(round(box.width_px * scale), settings.min_width_px, settings.max_width_px))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if scale < settings.area_below else cv2.INTER_LINEAR
     resized = np.asarray(cv2.resize(crop, (width, settings.strip_px), interpolation=how), np.uint8)
-    return _levelled(resized, settings.clip_share), float(box.left_px), box.width_px / width
+    return Levelled(resized, float(box.left_px), box.width_px / width)
 
 
-def _levelled(strip: NDArray[np.uint8], clip_share: float) -> NDArray[np.uint8]:
-    """Contrast stretched to 0-255 over all channels together, and a dark ground turned light."""
-    counts = np.bincount(strip.ravel(), minlength=256).cumsum()
-    low = int(np.searchsorted(counts, clip_share * counts[-1]))
-    high = int(np.searchsorted(counts, (1 - clip_share) * counts[-1]))
-    middle = int(np.searchsorted(counts, 0.5 * counts[-1]))
-    span = max(high - low, 1)
-    table = np.clip((np.arange(256) - low) * (255.0 / span), 0, 255)
-    if middle - low < high - middle:  # most of the strip is dark
-        table = 255 - table
-    return np.asarray(cv2.LUT(strip, table.astype(np.uint8)), np.uint8)
+def _level_tables(counts: NDArray[np.float32], clip_share: float) -> NDArray[np.uint8]:
+    """Tables (N, 256) from the ``counts`` (N, 256) of each strip's levels: contrast stretched, a dark ground light."""
+    reached = counts.cumsum(axis=1)
+    shares = np.array([clip_share, 0.5, 1 - clip_share], np.float32) * reached[:, -1:]
+    low, middle, high = (reached[:, :, None] < shares[:, None]).sum(axis=1).T
+    scale = 255.0 / np.maximum(high - low, 1)
+    tables = np.clip((np.arange(256) - low[:, None]) * scale[:, None], 0, 255)
+    dark = middle - low < high - middle  # most of the strip is dark
+    return np.asarray(np.where(dark[:, None], 255 - tables, tables), np.uint8)
 
 
 def pad_right(strip: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captcha_solver.attempt import Attempt, attempt, together
-from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode, parse_length
+from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
 from captcha_solver.image import read_image
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Scores, Solution
@@ -40,13 +40,13 @@ class Solver:
     def _solve_chunk(self, images: Sequence[bytes]) -> list[Solution]:
         decoded = [attempt(read_image, data) for data in images]  # Rgb, or a failure that keeps its place
         scored = together(self._score, decoded)  # one network call a shape bucket
-        return [self._solution(each.then(self._read)) for each in scored]
+        return [self._solution(each) for each in together(self._read, scored)]
 
     def _score(self, images: Sequence[Rgb]) -> list[Scores]:
         return self.recognizer.score(images, self.constraints)
 
-    def _read(self, scores: Scores) -> Reading:
-        return decode(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
+    def _read(self, scores: Sequence[Scores]) -> list[Reading]:
+        return decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
 
     def _solution(self, read: Attempt[Reading]) -> Solution:
         reading = read.value or EMPTY

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from captcha_solver.errors import OptionError
-from captcha_solver.locate import LocateSettings, edge_strength, locate
-from captcha_solver.slide import SlideSettings, pad_right, spans, strip_levels, to_strip
+from captcha_solver.locate import LocateSettings, edge_strength, histogram, locate
+from captcha_solver.slide import SlideSettings, levelled, pad_right, spans, to_strips
 from captcha_solver.types import Rgb, Strip
 
 
@@ -64,7 +64,7 @@ def test_edges_are_found_in_hue_alone() -> None:
 
 def test_a_strip_has_the_models_height_and_a_stepped_width() -> None:
     for width in (60, 100, 173, 900):
-        strip = to_strip(bars((60, width), (5, 15, width - 5, 45)), SlideSettings(strip_px=40))
+        (strip,) = to_strips([bars((60, width), (5, 15, width - 5, 45))], SlideSettings(strip_px=40))
         assert strip.pixels.shape[0] == 40
         assert strip.pixels.shape[1] % 16 == 0
         assert strip.pixels.shape[1] <= 480
@@ -74,7 +74,7 @@ def test_a_strip_has_the_models_height_and_a_stepped_width() -> None:
 
 def test_contrast_is_stretched_and_dark_ground_turned_light() -> None:
     faint = bars((60, 160), (20, 15, 140, 45), ink=90, paper=60)
-    pixels, _, _ = strip_levels(faint, SlideSettings())
+    pixels = levelled([faint], SlideSettings())[0].pixels
     assert pixels.max() == 255
     assert pixels.min() <= 10
     assert np.median(pixels) > 200
@@ -83,7 +83,7 @@ def test_contrast_is_stretched_and_dark_ground_turned_light() -> None:
 def test_colour_is_kept() -> None:
     image = bars((60, 160), (20, 15, 140, 45))
     image[:, :, 0] = 255  # ink is now pure red on white
-    pixels, _, _ = strip_levels(image, SlideSettings())
+    pixels = levelled([image], SlideSettings())[0].pixels
     assert pixels[:, :, 0].min() == 255
     assert pixels[:, :, 1].min() < 60
 
@@ -99,9 +99,36 @@ def test_spans_lead_back_to_image_columns() -> None:
 def test_a_mark_in_the_image_is_where_its_span_says() -> None:
     image = bars((60, 200), (40, 10, 160, 50))
     cv2.rectangle(image, (99, 10), (101, 50), (255, 0, 0), -1)
-    pixels, left_px, px_per_column = strip_levels(image, SlideSettings())
-    red = (pixels[:, :, 0].astype(int) - pixels[:, :, 1] > 150).mean(axis=0).argmax()
-    assert abs(left_px + (red + 0.5) * px_per_column - 100.5) < 3
+    (strip,) = levelled([image], SlideSettings())
+    red = (strip.pixels[:, :, 0].astype(int) - strip.pixels[:, :, 1] > 150).mean(axis=0).argmax()
+    assert abs(strip.left_px + (red + 0.5) * strip.px_per_column - 100.5) < 3
+
+
+def test_a_strip_is_the_same_alone_and_in_a_batch() -> None:
+    images = [
+        bars((60, 160), (20, 15, 140, 45)),
+        bars((60, 160), (20, 15, 140, 45), ink=90, paper=60),
+        bars((100, 300), (50, 40, 150, 70), ink=200, paper=30),
+        np.full((40, 90, 3), 128, np.uint8),
+    ]
+    together = to_strips(images, SlideSettings())
+    for image, strip in zip(images, together, strict=True):
+        (alone,) = to_strips([image], SlideSettings())
+        np.testing.assert_array_equal(alone.pixels, strip.pixels)
+        assert (alone.left_px, alone.px_per_column) == (strip.left_px, strip.px_per_column)
+    assert to_strips([], SlideSettings()) == []
+
+
+def test_a_histogram_counts_every_value() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    np.testing.assert_array_equal(histogram(levels), np.bincount(levels.ravel(), minlength=256))
+
+
+def test_areas_are_averaged_below_a_scale_alone() -> None:
+    image = bars((120, 320), (20, 20, 300, 100))
+    averaged, sampled = (levelled([image], SlideSettings(area_below=b))[0].pixels for b in (1.0, 0.2))
+    assert averaged.shape == sampled.shape
+    assert (averaged != sampled).mean() > 0.05
 
 
 def test_padding_repeats_the_last_column() -> None:
@@ -113,7 +140,9 @@ def test_padding_repeats_the_last_column() -> None:
     assert pad_right(strip, 3) is strip
 
 
-@pytest.mark.parametrize("wrong", [{"strip_px": 42}, {"strip_px": 8}, {"clip_share": 0.5}, {"min_width_px": 999}])
+@pytest.mark.parametrize(
+    "wrong", [{"strip_px": 42}, {"strip_px": 8}, {"clip_share": 0.5}, {"min_width_px": 999}, {"area_below": 2}]
+)
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="expected"):
         SlideSettings(**wrong)  # type: ignore[arg-type]

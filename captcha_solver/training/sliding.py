@@ -12,7 +12,7 @@ from captcha_solver.charset import NAMED, Charset
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.sliding import build_sliding
 from captcha_solver.recognizers import read_settings
-from captcha_solver.slide import SlideSettings, pad_right, strip_levels
+from captcha_solver.slide import SlideSettings, levelled, pad_right
 from captcha_solver.training.calibration import right
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
@@ -48,12 +48,13 @@ class MakeStrips:
 
     def _strips(self, rng: np.random.Generator, count: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
-        made = []
-        for image, text in self.mixture.images(rng, count, heldout=self.heldout):
-            pixels, _, _ = strip_levels(image, self.slide)
-            if fits(text, pixels.shape[1]):
-                made.append((pixels, self.mixture.charset.encode(text)))
-        return made
+        drawn = self.mixture.images(rng, count, heldout=self.heldout)
+        strips = levelled([image for image, _ in drawn], self.slide)
+        return [
+            (strip.pixels, self.mixture.charset.encode(text))
+            for strip, (_, text) in zip(strips, drawn, strict=True)
+            if fits(text, strip.pixels.shape[1])
+        ]
 
     def _stacked(self, group: Sequence[tuple[NDArray[np.uint8], list[int]]]) -> StripBatch:
         step = self.slide.width_step_px
