@@ -10,6 +10,7 @@ from captcha_solver.cli_show import DONE, NOT_ALL, progress, show_table
 from captcha_solver.dataset import write_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.image import encode_png
+from captcha_solver.models.runtimes import RUNTIMES
 from captcha_solver.types import Sample
 
 DEFAULT_MINUTES = 30.0
@@ -112,7 +113,7 @@ def models() -> int:
 
 
 @click.command()
-@click.option("--runtime", type=click.Choice(["onnx", "keras"]), default="onnx", show_default=True)
+@click.option("--runtime", type=click.Choice(list(RUNTIMES)), default="onnx", show_default=True)
 def doctor(runtime: str) -> int:
     """Show what is installed, what will compute, and whether the shipped data is whole."""
     from captcha_solver.doctor import examine

@@ -27,6 +27,7 @@ from captcha_solver.cli_show import (
 from captcha_solver.dataset import LABELS, Dataset, image_files, inspect_folder
 from captcha_solver.errors import DatasetError
 from captcha_solver.image import SUFFIXES, read_file
+from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Solution, Trial
@@ -57,7 +58,8 @@ def reading_options(command: CommandT) -> CommandT:
     options = (
         click.option("--model", default="sliding", show_default=True, metavar="NAME|PATH",
                      help="sliding, segmented, digits, or the folder of a bundle."),
-        click.option("--runtime", type=click.Choice(["onnx", "keras"]), default="onnx", show_default=True),
+        click.option("--runtime", type=click.Choice([AUTO, *RUNTIMES]), default=AUTO, show_default=True,
+                     help="What runs the network; auto: the quickest on a CPU that the bundle has."),
         click.option("--charset", metavar="CHARSET",
                      help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
@@ -114,7 +116,7 @@ def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: st
     if not scores:
         return BROKEN
     if form == "json":
-        click.echo(json.dumps(_as_json(scores, solver, options["runtime"], fold_case), indent=2))
+        click.echo(json.dumps(_as_json(scores, solver, fold_case), indent=2))
     else:
         _show_scores(scores, solver)
     return NOT_ALL if problems else DONE
@@ -126,7 +128,7 @@ def _solver(
     charset: str | None = None,
     length: str | None = None,
 ) -> Solver:
-    solver = load_solver(model or "sliding", runtime=runtime or "onnx", charset=charset, length=length)
+    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length)
     lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
@@ -220,7 +222,7 @@ def _show_scores(scores: Sequence[Measured], solver: Solver) -> None:
     click.echo(f"model {recognizer.name} {recognizer.model_sha256[:12]}, captcha-solver {__version__}")
 
 
-def _as_json(scores: Sequence[Measured], solver: Solver, runtime: str | None, fold_case: bool) -> dict[str, object]:
+def _as_json(scores: Sequence[Measured], solver: Solver, fold_case: bool) -> dict[str, object]:
     constraints = solver.constraints
     return {
         "sets": [
@@ -240,7 +242,7 @@ def _as_json(scores: Sequence[Measured], solver: Solver, runtime: str | None, fo
         ],
         "model": solver.recognizer.name,
         "model_sha256": solver.recognizer.model_sha256,
-        "runtime": runtime,
+        "runtime": solver.recognizer.runtime,
         "charset": constraints.charset,
         "length": constraints.length_text() or None,
         "fold_case": fold_case,

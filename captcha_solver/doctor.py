@@ -66,7 +66,7 @@ def keras_device() -> str:
     return f"{', '.join(accelerators) or 'CPU'} ({keras.backend.backend()} backend)"
 
 
-DEVICES: dict[str, Callable[[], str]] = {"onnx": onnx_device, "keras": keras_device}
+DEVICES: dict[str, Callable[[], str]] = {"onnx": onnx_device, "int8": onnx_device, "keras": keras_device}
 
 
 def _package(name: str, *, required: bool) -> Check:

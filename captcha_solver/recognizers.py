@@ -12,7 +12,7 @@ from captcha_solver.charset import Charset
 from captcha_solver.decode import FREE, Constraints, allowed_ids
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
-from captcha_solver.models.runtimes import Runtime, load_runtime
+from captcha_solver.models.runtimes import AUTO, Runtime, load_runtime
 from captcha_solver.types import Rgb, Scores
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Recognizer(Protocol):
     def model_sha256(self) -> str: ...
 
     @property
+    def runtime(self) -> str:
+        """Name of what runs its network: ``onnx``, ``int8`` or ``keras``."""
+        ...
+
+    @property
     def temperature(self) -> float: ...
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
@@ -60,6 +65,7 @@ class Sliding:
         self.model_sha256 = bundle.sha256
         self.temperature = bundle.temperature
         self._settings = read_settings(bundle, SlideSettings)
+        self.runtime = runtime.name
         self._runtime = runtime
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
@@ -89,6 +95,7 @@ class Segmented:
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)
+        self.runtime = runtime.name
         self._runtime = runtime
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
@@ -124,7 +131,7 @@ class Segmented:
 RECOGNIZERS: dict[str, Callable[[Bundle, Runtime], Recognizer]] = {"sliding": Sliding, "segmented": Segmented}
 
 
-def load_recognizer(model: str | Path, runtime: str = "onnx") -> Recognizer:
+def load_recognizer(model: str | Path, runtime: str = AUTO) -> Recognizer:
     """The recognizer of a shipped bundle, by name, or of the bundle in a folder, by path."""
     bundle = load_bundle(bundle_path(model))
     if bundle.kind not in RECOGNIZERS:

@@ -64,14 +64,15 @@ class Solver:
 def load_solver(
     model: str | Path = "sliding",
     *,
-    runtime: str = "onnx",
+    runtime: str = "auto",
     charset: str | None = None,
     length: int | str | None = None,
 ) -> Solver:
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 
     ``charset`` (``"digits"``, ``"lower+digits"``, or the characters themselves) and ``length`` (``4`` or
-    ``"4-6"``) say what is known of the texts; neither is needed.
+    ``"4-6"``) say what is known of the texts; neither is needed. ``runtime``: ``onnx``, ``int8``, ``keras``, or
+    ``auto``, the quickest on a CPU that the bundle has.
     """
     shortest, longest = (None, None) if length is None else parse_length(length)
     return Solver(load_recognizer(model, runtime), Constraints(charset, shortest, longest))

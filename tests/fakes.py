@@ -33,6 +33,7 @@ class FakeRecognizer:
         self.charset = charset
         self.model_sha256 = "f" * 64
         self.temperature = 1.0
+        self.runtime = "none"
         self.calls: list[int] = []
         self._texts = texts
         self._sure = sure

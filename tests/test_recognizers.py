@@ -34,6 +34,7 @@ class FakeRuntime:
     """Logits that depend on each image alone: the mean of its columns decides the class."""
 
     device = "none"
+    name = "none"
 
     def __init__(self, classes: int = 11, *, value: float = 0.0) -> None:
         self.shapes: list[tuple[int, ...]] = []

@@ -1,5 +1,6 @@
 """Runtimes: a batch in, the network's logits out; what cannot be run says so in one line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,16 @@ def test_onnx_takes_a_view_that_is_not_contiguous(doubling: Bundle) -> None:
 
 
 def test_an_unknown_runtime_lists_those_there_are(doubling: Bundle) -> None:
-    with pytest.raises(OptionError, match="onnx, keras, received 'torch'"):
+    with pytest.raises(OptionError, match="auto, onnx, int8, keras, received 'torch'"):
         load_runtime(doubling, "torch")
 
 
 @pytest.mark.parametrize("data", [b"", b"not a network", b"\x08\x01\x12"])
 @pytest.mark.parametrize("name", sorted(RUNTIMES))
 def test_a_file_that_is_no_network_is_refused_in_one_line(tmp_path: Path, name: str, data: bytes) -> None:
-    (tmp_path / "model.onnx").write_bytes(data)
-    (tmp_path / "model.keras").write_bytes(data)
+    for file in ("model.onnx", "model.int8.onnx", "model.keras"):
+        (tmp_path / file).write_bytes(data)
+    bundle = replace(bundle_at(tmp_path), files=frozenset({"model.int8.onnx"}))
     with pytest.raises(BundleError, match=r"expected an? \w+ network in .*received:") as caught:
-        load_runtime(bundle_at(tmp_path), name)
+        load_runtime(bundle, name)
     assert "\n" not in str(caught.value)

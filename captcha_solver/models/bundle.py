@@ -1,4 +1,4 @@
-"""A model bundle: a folder with model.keras, model.onnx and bundle.json, each file checked on loading."""
+"""A model bundle: model.keras, model.onnx, perhaps model.int8.onnx, and bundle.json; each file checked on loading."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
 MANIFEST = "bundle.json"
 KERAS_FILE = "model.keras"
 ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 KINDS = ("sliding", "segmented")
 FORMAT = 1
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -24,7 +25,7 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle. ``sha256`` stands for everything in it: the manifest and the files it names."""
+    """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names."""
 
     path: Path
     kind: str
@@ -33,6 +34,7 @@ class Bundle:
     temperature: float
     card: Mapping[str, JSON]
     sha256: str
+    files: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -45,6 +47,11 @@ class Bundle:
     @property
     def onnx_path(self) -> Path:
         return self.path / ONNX_FILE
+
+    @property
+    def int8_path(self) -> Path | None:
+        """The network in 8-bit integers, where it answers as well as the other."""
+        return self.path / INT8_FILE if INT8_FILE in self.files else None
 
 
 def load_bundle(path: str | Path) -> Bundle:
@@ -78,7 +85,8 @@ def save_bundle(  # the manifest's own keys, each by name
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)
+        for stale in (MANIFEST, INT8_FILE):
+            (folder / stale).unlink(missing_ok=True)
         write_keras(model, folder / KERAS_FILE)
         write_onnx(folder / KERAS_FILE, folder / ONNX_FILE)
         manifest = {
@@ -100,10 +108,13 @@ def save_bundle(  # the manifest's own keys, each by name
 def amend_bundle(
     bundle: Bundle, *, card: Mapping[str, JSON] | None = None, settings: Mapping[str, JSON] | None = None
 ) -> Bundle:
-    """Add entries to the card and the settings of a saved bundle; the network's files stay as they are."""
+    """Add entries to the card and the settings of a saved bundle, and an int8 network written beside the others."""
     manifest = _read_manifest(bundle.path)
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}
+    manifest["files"].pop(INT8_FILE, None)
+    if (bundle.path / INT8_FILE).is_file():
+        manifest["files"][INT8_FILE] = file_sha256(bundle.path / INT8_FILE)
     amended = _parse(bundle.path, manifest)
     _write_manifest(bundle.path, manifest)
     return amended
@@ -172,6 +183,7 @@ def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
         settings=_entry(manifest, "settings", dict),
         temperature=temperature,
         card=_entry(manifest, "card", dict),
+        files=frozenset(_entry(manifest, "files", dict)),
         sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
     )
 

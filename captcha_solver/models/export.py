@@ -34,15 +34,20 @@ def write_onnx(keras_path: Path, path: Path) -> None:
     TensorFlow exports, whichever backend trained: the exporters of the others fix the width. A process holds
     one backend only, so that another backend's export runs in a process of its own.
     """
-    missing = [name for name in EXPORTERS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SetupError(f"an ONNX export needs {', '.join(missing)}: pip install 'captcha-solver[train]'")
+    require_exporters(*EXPORTERS)
     temporary = path.with_name(f".part-{path.name}")
     if import_keras().backend.backend() == "tensorflow":
         export(keras_path, temporary)
     else:
         _export_elsewhere(keras_path, temporary)
     temporary.replace(path)
+
+
+def require_exporters(*names: str) -> None:
+    """``SetupError`` that names those of the packages that are not installed."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SetupError(f"an ONNX export needs {', '.join(missing)}: pip install 'captcha-solver[train]'")
 
 
 def export(keras_path: Path, onnx_path: Path) -> None:

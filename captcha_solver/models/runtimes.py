@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -19,6 +20,11 @@ class Runtime(Protocol):
     """Anything that turns a batch into logits."""
 
     @property
+    def name(self) -> str:
+        """What ``load_runtime`` calls it."""
+        ...
+
+    @property
     def device(self) -> str:
         """What computes, for people to read, such as ``onnxruntime CPU``."""
         ...
@@ -31,8 +37,12 @@ class Runtime(Protocol):
 class OnnxRuntime:
     """``model.onnx`` on ONNX Runtime's CPU provider, one thread unless told: a process a core is faster."""
 
+    name = "onnx"
+
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
         import onnxruntime
+
+        path = self._network(bundle)
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -40,10 +50,14 @@ class OnnxRuntime:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3  # warnings would reach stderr
         try:
-            self._session = onnxruntime.InferenceSession(bundle.onnx_path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own exceptions share no root
-            raise BundleError(f"expected an ONNX network in {bundle.onnx_path}, received: {_line(error)}") from error
+            raise BundleError(f"expected an ONNX network in {path}, received: {_line(error)}") from error
         self._input = self._session.get_inputs()[0].name
+
+    @staticmethod
+    def _network(bundle: Bundle) -> Path:
+        return bundle.onnx_path
 
     @property
     def device(self) -> str:
@@ -54,8 +68,26 @@ class OnnxRuntime:
         return logits
 
 
+class Int8Runtime(OnnxRuntime):
+    """``model.int8.onnx``: nearly the same logits in about half the time, where the bundle has it."""
+
+    name = "int8"
+
+    @staticmethod
+    def _network(bundle: Bundle) -> Path:
+        if bundle.int8_path is None:
+            raise BundleError(f"bundle {bundle.path} has no int8 network; use the runtime onnx")
+        return bundle.int8_path
+
+    @property
+    def device(self) -> str:
+        return "onnxruntime CPU, int8"
+
+
 class KerasRuntime:
     """``model.keras`` on Keras and the backend that ``KERAS_BACKEND`` names; the runtime that uses a GPU."""
+
+    name = "keras"
 
     def __init__(self, bundle: Bundle) -> None:
         self._keras = import_keras()
@@ -69,14 +101,23 @@ class KerasRuntime:
         return np.asarray(self._model.predict_on_batch(batch), np.float32)
 
 
-RUNTIMES: dict[str, Callable[[Bundle], Runtime]] = {"onnx": OnnxRuntime, "keras": KerasRuntime}
+RUNTIMES: dict[str, Callable[[Bundle], Runtime]] = {"onnx": OnnxRuntime, "int8": Int8Runtime, "keras": KerasRuntime}
+AUTO = "auto"  # the quickest on a CPU that the bundle has
 
 
-def load_runtime(bundle: Bundle, name: str = "onnx") -> Runtime:
+def load_runtime(bundle: Bundle, name: str = AUTO) -> Runtime:
     """The runtime called ``name``, with the network of ``bundle`` loaded."""
-    if name not in RUNTIMES:
-        raise OptionError(f"expected a runtime out of {', '.join(RUNTIMES)}, received {name!r}")
-    return RUNTIMES[name](bundle)
+    chosen = runtime_name(bundle, name)
+    if chosen not in RUNTIMES:
+        raise OptionError(f"expected a runtime out of {', '.join((AUTO, *RUNTIMES))}, received {name!r}")
+    return RUNTIMES[chosen](bundle)
+
+
+def runtime_name(bundle: Bundle, name: str) -> str:
+    """``name``, or what ``auto`` stands for with this bundle."""
+    if name != AUTO:
+        return name
+    return "onnx" if bundle.int8_path is None else "int8"
 
 
 def import_keras() -> ModuleType:

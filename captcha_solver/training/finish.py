@@ -9,6 +9,7 @@ from captcha_solver.models.bundle import MANIFEST, Bundle, amend_bundle, save_bu
 from captcha_solver.training.calibration import calibrate
 from captcha_solver.training.card import training_card
 from captcha_solver.training.checkpoint import remove_checkpoint
+from captcha_solver.training.int8 import add_int8
 from captcha_solver.training.learner import predict
 from captcha_solver.training.parity import check_parity
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def finish(task: "Task", out: Path, model: Any, report: Mapping[str, Any]) -> Bundle:
-    """Calibrate on the held-out images, export, check both runtimes on them, and write the card."""
+    """Calibrate on the held-out images, export, check both runtimes on them, quantise, and write the card."""
     from captcha_solver.training.loop import as_float
 
     heldout = [(as_float(x), y) for x, y in task.heldout()]
@@ -38,5 +39,7 @@ def finish(task: "Task", out: Path, model: Any, report: Mapping[str, Any]) -> Bu
         (out / MANIFEST).unlink(missing_ok=True)  # a bundle whose runtimes disagree is none
         raise
     bundle = amend_bundle(bundle, card={"parity": asdict(parity)})
+    if task.kind == "sliding":  # of the segmented route's time the network is the smaller part
+        bundle = add_int8(task, bundle, heldout)
     remove_checkpoint(out)
     return bundle
