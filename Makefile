@@ -19,7 +19,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo test lint bench-peers lock fonts external wheel clean
+.PHONY: help setup demo test lint bench-peers bench-speed bench-gpu lock fonts external wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ lint: $(READY) ## ruff and mypy --strict
 
 bench-peers: $(READY) $(PEERS:%=.bench/%/.ready) ## compare with other readers: make bench-peers SETS="folder folder" (else draws a few)
 	$(BIN)/python -m benchmarks.peers $(SETS)
+
+bench-speed: $(READY) ## time the stages, the network and the drawer: make bench-speed SETS=folder (else draws)
+	$(BIN)/python -m benchmarks.speed $(SETS)
+
+bench-gpu: $(READY) ## training and solving images/s on a GPU, where there is one (KERAS_BACKEND=jax|torch|tensorflow)
+	$(BIN)/python -m benchmarks.gpu
 
 .bench/%/.ready: benchmarks/peers/%.lock | $(READY)
 	@echo "Installing $* into .bench/$* (once)"

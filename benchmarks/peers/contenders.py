@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from captcha_solver.models.bundle import KERAS_FILE, ONNX_FILE, shipped_bundles
+from captcha_solver.models.bundle import INT8_FILE, KERAS_FILE, ONNX_FILE, shipped_bundles
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".bench"
@@ -51,7 +51,10 @@ def _ours() -> list[Contender]:
     program = str(Path(sys.executable).parent / "captcha-solver")
     made = []
     for model in ("sliding", "segmented"):
-        for runtime, file in (("onnx", ONNX_FILE), ("keras", KERAS_FILE)):
+        folder = shipped_bundles()[model]
+        for runtime, file in (("int8", INT8_FILE), ("onnx", ONNX_FILE), ("keras", KERAS_FILE)):
+            if not (folder / file).is_file():
+                continue
             made.append(
                 Contender(
                     name=f"captcha-solver {model} ({runtime})",
@@ -60,7 +63,7 @@ def _ours() -> list[Contender]:
                     python=Path(sys.executable),
                     start=(program, "solve", "--model", model, "--runtime", runtime, "--format", "jsonl"),
                     batch=BATCH,
-                    models=(shipped_bundles()[model] / file,),
+                    models=(folder / file,),
                 )
             )
     return made

@@ -1,14 +1,12 @@
 """Answers and rounds to figures: a table for people, JSON for machines, a picture."""
 
-import os
-import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from benchmarks.peers.contenders import Contender
 from benchmarks.peers.measure import Labelled, Round
 from captcha_solver.score import wilson
@@ -116,8 +114,7 @@ def document(
 ) -> dict[str, Any]:
     """Everything, the raw rounds included, as JSON can hold it."""
     return {
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "captcha_solver": version("captcha-solver"),
+        "machine": machine(),
         "sets": [{"name": each.name, "n": len(each.paths), "data_sha256": each.sha256} for each in sets],
         "readers": [
             asdict(each)
@@ -132,14 +129,6 @@ def document(
         "rounds": {name: [asdict(each) for each in some] for name, some in rounds.items()},
         "not_measured": list(missing),
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def picture(results: Sequence[Result], path: Path) -> None:
