@@ -13,8 +13,6 @@ from captcha_solver.image import encode_png
 from captcha_solver.models.runtimes import RUNTIMES
 from captcha_solver.types import Sample
 
-DEFAULT_MINUTES = 30.0
-
 
 @click.command()
 @click.argument("design", metavar="DESIGN")
@@ -59,8 +57,8 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget.")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts.")
-@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, metavar="N")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="64; with few labels 32.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="0.001; with few labels 0.0008.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
 def train(
@@ -70,20 +68,16 @@ def train(
 
     A source may carry a weight, NAME:WEIGHT: how often it is drawn from, relative to the others.
 
+    Folders of at most 2,000 labelled images in all, --from a sliding model, are few labels: cross-validation finds how
+    long to train, drawn images are replayed, and ten minutes are enough.
+
     The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
     """
-    from captcha_solver.training.loop import TrainSettings
     from captcha_solver.training.run import TrainRequest, run
 
-    settings = TrainSettings(
-        batch=how["batch"],
-        learning_rate=how["learning_rate"],
-        minutes=how["minutes"] if how["minutes"] or how["steps"] else DEFAULT_MINUTES,
-        max_steps=how["steps"],
-        seed=how["seed"],
-        workers=how["workers"],
-    )
-    path = run(TrainRequest(sources, out, route, start_from, labels, settings))
+    how["max_steps"] = how.pop("steps")
+    asked = {name: value for name, value in how.items() if value is not None}
+    path = run(TrainRequest(sources, out, route, start_from, labels, asked))
     click.echo(f"bundle written to {path}")
     return DONE
 

@@ -417,10 +417,9 @@ def test_train_passes_the_request_on(shell: Shell, tmp_path: Path, monkeypatch: 
         "sliding",
         None,
     )
-    assert (first.settings.minutes, first.settings.max_steps) == (30, None)
+    assert first.asked == {"seed": 0, "workers": 1}  # the rest is the route's to choose
     assert (second.route, second.start_from, second.labels) == ("segmented", "sliding", 50)
-    assert (second.settings.minutes, second.settings.max_steps, second.settings.batch) == (None, 20, 8)
-    assert (second.settings.learning_rate, second.settings.seed, second.settings.workers) == (0.01, 4, 2)
+    assert second.asked == {"max_steps": 20, "batch": 8, "learning_rate": 0.01, "seed": 4, "workers": 2}
 
 
 def test_an_interrupted_training_says_how_to_go_on(

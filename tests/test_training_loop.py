@@ -118,7 +118,7 @@ def test_curves_are_a_picture(tmp_path: Path) -> None:
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    request = TrainRequest(("nowhere",), tmp_path / "out", "sliding", None, None, SETTINGS)
+    request = TrainRequest(("nowhere",), tmp_path / "out", "sliding", None, None, {"max_steps": 1})
     with pytest.raises(CaptchaSolverError, match=message):
         run(replace(request, **change))  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()

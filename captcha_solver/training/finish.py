@@ -14,16 +14,18 @@ from captcha_solver.training.learner import predict
 from captcha_solver.training.parity import check_parity
 
 if TYPE_CHECKING:
-    from captcha_solver.training.loop import Task
+    from captcha_solver.training.loop import Settled, Task
 
 
-def finish(task: "Task", out: Path, model: Any, report: Mapping[str, Any]) -> Bundle:
+def finish(task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"]) -> Bundle:
     """Calibrate on the held-out images, export, check both runtimes on them, quantise, and write the card."""
     from captcha_solver.training.loop import as_float
 
+    report, settled = known
     heldout = [(as_float(x), y) for x, y in task.heldout()]
-    calibration = calibrate([(predict(model, x), y) for x, y in heldout])
-    card = training_card({"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)})
+    calibration = settled.calibration if settled else calibrate([(predict(model, x), y) for x, y in heldout])
+    entries = {"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)}
+    card = training_card({**entries, **(settled.card if settled else {})})
     bundle = save_bundle(
         model,
         out,

@@ -28,7 +28,9 @@ class Learner:
         self.model = model
         if start_from is not None:
             take_weights(model, load_keras(start_from), start_from)
-        optimizer = keras.optimizers.AdamW(
+        optimizer = layerwise_adamw(
+            keras,
+            layer_rates(model, settings.layer_decay),
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             global_clipnorm=settings.clip_norm,
@@ -39,6 +41,7 @@ class Learner:
         self._optimizer = optimizer
         self._average: Arrays = model.get_weights()
         self._best: Arrays = []
+        self._trained: Arrays = []
         self._steps = 0
 
     def step(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
@@ -61,14 +64,23 @@ class Learner:
         for mean, now in zip(self._average, self.model.get_weights(), strict=True):
             mean += (1 - decay) * (now - mean)
 
+    def averaged(self) -> Any:
+        """The model with the averaged weights in it, until ``go_on`` puts the trained ones back."""
+        self._trained = self.model.get_weights()
+        self.model.set_weights(self._average)
+        return self.model
+
+    def go_on(self) -> None:
+        """Undo ``averaged``."""
+        self.model.set_weights(self._trained)
+
     def accuracy(
         self, heldout: Sequence["Pair"], accuracy: Callable[[NDArray[np.float32], NDArray[np.int32]], float]
     ) -> float:
         """Share right of the held-out images with the averaged weights."""
-        trained = self.model.get_weights()
-        self.model.set_weights(self._average)
-        right = sum(len(x) * accuracy(predict(self.model, x), y) for x, y in heldout)
-        self.model.set_weights(trained)
+        model = self.averaged()
+        right = sum(len(x) * accuracy(predict(model, x), y) for x, y in heldout)
+        self.go_on()
         return right / max(1, sum(len(x) for x, _ in heldout))
 
     def keep_best(self) -> None:
@@ -93,6 +105,33 @@ class Learner:
             variable.assign(array)
         self._average, self._best = list(state.average), list(state.best)
         self._steps = state.progress.step
+
+
+def layer_rates(model: Any, decay: float) -> list[float]:
+    """A factor on the learning rate of each trainable variable, in order: 1 at the top, ``decay`` a layer below.
+
+    A normalisation counts with the layer whose name it carries (``block1_conv1`` and ``block1_conv1_norm``).
+    """
+    names = [layer.name.removesuffix("_norm") for layer in model.layers if layer.trainable_variables]
+    depth = {name: place for place, name in enumerate(reversed(list(dict.fromkeys(names))))}
+    rates = {
+        variable.path: decay ** depth[layer.name.removesuffix("_norm")]
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+    return [rates[variable.path] for variable in model.trainable_variables]
+
+
+def layerwise_adamw(keras: Any, rates: Sequence[float], **options: Any) -> Any:
+    """AdamW (Loshchilov and Hutter 2019) with a factor on the learning rate of each trainable variable, in order."""
+    if set(rates) <= {1.0}:
+        return keras.optimizers.AdamW(**options)
+
+    class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras is loaded at run time
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            super().update_step(gradient, variable, learning_rate * rates[self._get_variable_index(variable)])
+
+    return LayerwiseAdamW(**options)
 
 
 def predict(model: Any, images: NDArray[np.float32], batch: int = 64) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import MANIFEST, Bundle
 from captcha_solver.models.runtimes import import_keras
+from captcha_solver.training.calibration import Calibration
 from captcha_solver.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captcha_solver.training.curves import draw_curves
 from captcha_solver.training.learner import Learner
@@ -30,7 +31,10 @@ LOG_EVERY_STEPS = 20
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """How to train. The budget is ``minutes`` (over all resumes) or ``max_steps``, whichever ends first."""
+    """How to train. The budget is ``minutes`` (over all resumes) or ``max_steps``, whichever ends first.
+
+    ``layer_decay``: the learning rate of a layer over that of the layer above it.
+    """
 
     batch: int = 64
     learning_rate: float = 1e-3
@@ -43,6 +47,7 @@ class TrainSettings:
     patience: int = 20
     seed: int = 0
     workers: int = 1
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.max_steps is None:
@@ -54,6 +59,8 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise OptionError(f"expected {name} above 0, received {value}")
+        if not 0 < self.layer_decay <= 1:
+            raise OptionError(f"expected layer_decay above 0, up to 1, received {self.layer_decay}")
         if not 0 <= self.warmup < 1:
             raise OptionError(f"expected warmup (a share of the budget) in 0..1, received {self.warmup}")
 
@@ -100,6 +107,14 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was found out beforehand, by cross-validation: no held-out images are left to find it with."""
+
+    calibration: Calibration
+    card: Mapping[str, Any]
+
+
 def train(
     task: Task,
     out: Path,
@@ -107,6 +122,7 @@ def train(
     *,
     start_from: Bundle | None = None,
     meter: Meter | None = None,
+    settled: Settled | None = None,
 ) -> Bundle:
     """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped."""
     from captcha_solver.training.finish import finish
@@ -127,7 +143,7 @@ def train(
     with Interruption() as stop, meter or Meter(out) as shown:
         progress = run.steps(learner, progress, (stop, shown))
     learner.use_best()
-    return finish(task, out, learner.model, _report(settings, progress, start_from))
+    return finish(task, out, learner.model, (_report(settings, progress, start_from), settled))
 
 
 @dataclass(slots=True)

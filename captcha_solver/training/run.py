@@ -1,24 +1,30 @@
 """Run a training as asked for on the command line: sources and a route in, the path of a bundle out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.training.loop import TrainSettings, train
 
+DEFAULT_MINUTES = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:
-    """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used."""
+    """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used.
+
+    ``asked`` holds those fields of ``TrainSettings`` that were asked for; the others are the route's own.
+    """
 
     sources: tuple[str, ...]
     out: Path
     route: str
     start_from: str | None
     labels: int | None
-    settings: TrainSettings
+    asked: Mapping[str, Any]
 
 
 def run(request: TrainRequest) -> Path:
@@ -37,12 +43,18 @@ def _bundle(name: str) -> Bundle:
     return load_bundle(shipped_bundles().get(name, Path(name)))
 
 
+def _settings(request: TrainRequest, own: Mapping[str, Any] | None = None) -> TrainSettings:
+    """What was asked for over the route's ``own`` defaults, over the general ones."""
+    budget = {} if {"minutes", "max_steps"} & set(request.asked) else {"minutes": DEFAULT_MINUTES}
+    return TrainSettings(**{**budget, **(own or {}), **request.asked})
+
+
 def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.digits import digits_task, fit_threshold
 
     if len(request.sources) != 1:
         raise OptionError(f"expected one folder of digits, received {len(request.sources)} sources")
-    settings = request.settings
+    settings = _settings(request)
     task = digits_task(Path(request.sources[0]), batch=settings.batch, workers=settings.workers)
     return fit_threshold(task, train(task, request.out, settings, start_from=start))
 
@@ -50,7 +62,7 @@ def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
 def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.glyphs import GlyphTask
 
-    settings = request.settings
+    settings = _settings(request)
     task = GlyphTask.from_sources(
         request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
     )
@@ -58,12 +70,17 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.few import FEW_SETTINGS, finetune, is_few
     from captcha_solver.training.sliding import SlidingTask
+    from captcha_solver.training.sources import parse_source
 
-    settings = request.settings
+    few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
+    settings = _settings(request, FEW_SETTINGS if few else {})
     task = SlidingTask.from_sources(
         request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
     )
+    if few and start is not None:
+        return finetune(task, request.out, settings, start)
     return train(task, request.out, settings, start_from=start)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.attempt import attempt
 from captcha_solver.charset import NAMED, Charset
+from captcha_solver.image import read_image
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.sliding import build_sliding
 from captcha_solver.recognizers import read_settings
@@ -16,6 +18,7 @@ from captcha_solver.slide import SlideSettings, levelled, pad_right
 from captcha_solver.training.calibration import right
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
+from captcha_solver.types import Sample
 
 COLUMNS_PER_STEP = 4
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
@@ -44,7 +47,7 @@ class MakeStrips:
             strips += self._strips(rng, wanted - len(strips))
         strips.sort(key=lambda pair: pair[0].shape[1])
         groups = [strips[i : i + self.batch] for i in range(0, wanted, self.batch)]
-        return [self._stacked(groups[i]) for i in rng.permutation(len(groups))]
+        return [stacked(groups[i], self.slide) for i in rng.permutation(len(groups))]
 
     def _strips(self, rng: np.random.Generator, count: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
@@ -56,14 +59,15 @@ class MakeStrips:
             if fits(text, strip.pixels.shape[1])
         ]
 
-    def _stacked(self, group: Sequence[tuple[NDArray[np.uint8], list[int]]]) -> StripBatch:
-        step = self.slide.width_step_px
-        width = -(-max(pixels.shape[1] for pixels, _ in group) // step) * step
-        x = np.stack([pad_right(pixels, width) for pixels, _ in group])
-        y = np.zeros((len(group), LONGEST_LABEL), np.int32)
-        for row, (_, ids) in zip(y, group, strict=True):
-            row[: len(ids)] = ids
-        return x, y
+
+def stacked(group: Sequence[tuple[NDArray[np.uint8], list[int]]], slide: SlideSettings) -> StripBatch:
+    """Strips (S, w, 3) with their label ids as one batch, padded to the widest."""
+    width = -(-max(pixels.shape[1] for pixels, _ in group) // slide.width_step_px) * slide.width_step_px
+    x = np.stack([pad_right(pixels, width) for pixels, _ in group])
+    y = np.zeros((len(group), LONGEST_LABEL), np.int32)
+    for row, (_, ids) in zip(y, group, strict=True):
+        row[: len(ids)] = ids
+    return x, y
 
 
 def fits(text: str, width_px: int) -> bool:
@@ -131,6 +135,17 @@ class SlidingTask:
         batches = max(1, self.heldout_images // 64)
         make = MakeStrips(self.mixture, self.slide, 64, batches, heldout=True)
         return make(np.random.default_rng(HELDOUT_SEED))
+
+    def labelled_batches(self, samples: Sequence[Sample]) -> list[StripBatch]:
+        """Each readable one of ``samples``, as it is, once: batches of one width."""
+        read = [(attempt(read_image, sample.image).value, sample.text) for sample in samples]
+        pairs = [(image, text) for image, text in read if image is not None]
+        strips = levelled([image for image, _ in pairs], self.slide)
+        groups: dict[int, list[tuple[NDArray[np.uint8], list[int]]]] = {}
+        for strip, (_, text) in zip(strips, pairs, strict=True):
+            width = -(-strip.pixels.shape[1] // self.slide.width_step_px)
+            groups.setdefault(width, []).append((strip.pixels, self.charset.encode(text)))
+        return [stacked(group, self.slide) for group in groups.values()]
 
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
         return float(right(logits, labels).mean())

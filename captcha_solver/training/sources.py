@@ -54,9 +54,19 @@ def cached_design(spec: str) -> Design:
     return load_design(spec)
 
 
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Fold ``number`` of ``of`` in cross-validation; of a single fold, all is trained on and "held out" too."""
+
+    number: int
+    of: int
+
+
 @lru_cache(maxsize=16)
-def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
-    """(training, held-out) samples of a folder; with ``labels``, N in all, a fifth of them held out.
+def folder_samples(
+    spec: str, labels: int | None, fold: Fold | None = None
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
+    """(training, held-out) samples of a folder; with ``labels``, N in all, a fifth of them held out, or a fold.
 
     The split depends on the content alone: samples are ordered by a hash of their id.
     """
@@ -67,6 +77,9 @@ def folder_samples(spec: str, labels: int | None) -> tuple[tuple[Sample, ...], t
     held = max(1, round(len(samples) * (0.2 if labels is not None else HELDOUT_SHARE)))
     if len(samples) < 5:
         raise DatasetError(f"{spec}: expected at least 5 labelled images to train from, received {len(samples)}")
+    if fold is not None:
+        kept = [s for i, s in enumerate(samples) if fold.of == 1 or i % fold.of != fold.number]
+        return tuple(kept), tuple(samples[fold.number :: fold.of])
     return tuple(samples[held:]), tuple(samples[:held])
 
 
@@ -77,6 +90,7 @@ class Mixture:
     sources: tuple[Source, ...]
     charset: Charset
     labels: int | None = None
+    fold: Fold | None = None
 
     def check(self) -> None:
         """Raise at once what a worker would only meet later: a missing design, an empty folder."""
@@ -109,7 +123,7 @@ class Mixture:
         drawn: list[tuple[Rgb, str]] = []
         for source, share in zip(self.sources, shares, strict=True):
             if source.is_folder:
-                samples = folder_samples(source.spec, self.labels)[1 if heldout else 0]
+                samples = folder_samples(source.spec, self.labels, self.fold)[1 if heldout else 0]
                 images = [_readable(samples, rng) for _ in range(share)]
                 varied = VARIED if len(samples) > FEW_IMAGES else VARIED_OF_FEW
             else:
