@@ -35,6 +35,7 @@ CHECKS = 8  # of a fold, evenly over its time
 LAYER_DECAY = 0.85  # a layer's rate over that of the layer above it
 MINUTES = 10.0
 FEW_SETTINGS: Mapping[str, float] = {"minutes": MINUTES, "batch": 32, "learning_rate": 8e-4, "layer_decay": LAYER_DECAY}
+PROOF_IMAGES = 1024  # that the exports are checked with
 PLAN = "few.json"
 
 Outputs = list[tuple[NDArray[np.float32], NDArray[np.int32]]]
@@ -87,7 +88,7 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
         max_steps=steps if settings.max_steps is None else settings.max_steps,
         validate_every=10**9,  # nothing is held out any more: the last averaged weights are taken
     )
-    whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)))
+    whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
     return train(whole, out, final, start_from=start, settled=settled)
 
 
