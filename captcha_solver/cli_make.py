@@ -54,6 +54,14 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
     help="What to train; digits takes one folder of single digits in MNIST's form.",
 )
 @click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
+@click.option(
+    "--network",
+    type=click.Choice(["base", "small"]),
+    default="base",
+    show_default=True,
+    help="Size of a sliding network trained from scratch.",
+)
+@click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget.")
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts.")
@@ -62,7 +70,14 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
 def train(
-    sources: tuple[str, ...], out: Path, route: str, start_from: str | None, labels: int | None, **how: Any
+    sources: tuple[str, ...],
+    out: Path,
+    route: str,
+    start_from: str | None,
+    network: str,
+    teacher: str | None,
+    labels: int | None,
+    **how: Any,
 ) -> int:
     """Train a model on folders or designs, from scratch or --from another.
 
@@ -77,7 +92,7 @@ def train(
 
     how["max_steps"] = how.pop("steps")
     asked = {name: value for name, value in how.items() if value is not None}
-    path = run(TrainRequest(sources, out, route, start_from, labels, asked))
+    path = run(TrainRequest(sources, out, route, start_from, labels, asked, network, teacher))
     click.echo(f"bundle written to {path}")
     return DONE
 

@@ -6,13 +6,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SlidingSize:
-    """How wide each stage is. The default has about 0.6 M weights."""
+    """How wide each stage is; ``early`` halves the rows before block 2 instead of before block 3."""
 
     stem: int = 24
     block1: int = 48
     block2: int = 80
     block3: int = 112
     context: int = 160
+    early: bool = False
+
+
+NETWORKS = {
+    "base": SlidingSize(),
+    "small": SlidingSize(stem=16, block1=24, block2=56, block3=72, context=128, early=True),  # a third of the work
+}
 
 
 def build_sliding(strip_px: int, classes: int, size: SlidingSize | None = None) -> Any:
@@ -33,9 +40,9 @@ def build_sliding(strip_px: int, classes: int, size: SlidingSize | None = None) 
     x = _conv(x, size.stem, (5, 5), "stem", strides=2)
     x = _conv(x, size.block1, (3, 3), "block1_conv1", strides=2)
     x = _conv(x, size.block1, (3, 3), "block1_conv2", residual=True)
-    x = _conv(x, size.block2, (3, 3), "block2_conv1")
+    x = _conv(x, size.block2, (3, 3), "block2_conv1", strides=(2, 1) if size.early else 1)
     x = _conv(x, size.block2, (3, 3), "block2_conv2", residual=True)
-    x = _conv(x, size.block3, (3, 3), "block3_conv1", strides=(2, 1))
+    x = _conv(x, size.block3, (3, 3), "block3_conv1", strides=1 if size.early else (2, 1))
     x = _conv(x, size.block3, (3, 3), "block3_conv2", residual=True)
     x = _conv(x, size.context, (strip_px // 8, 1), "columns", padding="valid")
     x = _conv(x, size.context, (1, 3), "context1", residual=True)

@@ -1,7 +1,7 @@
 """Run a training as asked for on the command line: sources and a route in, the path of a bundle out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ DEFAULT_MINUTES = 30.0
 class TrainRequest:
     """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used.
 
+    ``network`` and ``teacher`` are the sliding route's; a teacher is a larger model to learn from as well.
     ``asked`` holds those fields of ``TrainSettings`` that were asked for; the others are the route's own.
     """
 
@@ -25,6 +26,8 @@ class TrainRequest:
     start_from: str | None
     labels: int | None
     asked: Mapping[str, Any]
+    network: str = "base"
+    teacher: str | None = None
 
 
 def run(request: TrainRequest) -> Path:
@@ -70,6 +73,7 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.distil import DistilTask
     from captcha_solver.training.few import FEW_SETTINGS, finetune, is_few
     from captcha_solver.training.sliding import SlidingTask
     from captcha_solver.training.sources import parse_source
@@ -77,8 +81,16 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
     few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
     settings = _settings(request, FEW_SETTINGS if few else {})
     task = SlidingTask.from_sources(
-        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
+        request.sources,
+        labels=request.labels,
+        batch=settings.batch,
+        workers=settings.workers,
+        start=start,
+        network=request.network,
     )
+    if request.teacher is not None:
+        given = {field.name: getattr(task, field.name) for field in fields(task)}
+        return train(DistilTask(**given, teacher=_bundle(request.teacher)), request.out, settings, start_from=start)
     if few and start is not None:
         return finetune(task, request.out, settings, start)
     return train(task, request.out, settings, start_from=start)

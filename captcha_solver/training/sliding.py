@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from captcha_solver.attempt import attempt
 from captcha_solver.charset import NAMED, Charset
+from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
 from captcha_solver.models.bundle import Bundle
-from captcha_solver.models.sliding import build_sliding
+from captcha_solver.models.runtimes import load_keras
+from captcha_solver.models.sliding import NETWORKS, build_sliding
 from captcha_solver.recognizers import read_settings
 from captcha_solver.slide import SlideSettings, levelled, pad_right
 from captcha_solver.training.calibration import right
@@ -86,6 +88,8 @@ class SlidingTask:
     workers: int
     kind: str = "sliding"
     heldout_images: int = HELDOUT_IMAGES
+    network: str = "base"
+    start: Bundle | None = None
 
     @classmethod
     def from_sources(
@@ -96,16 +100,20 @@ class SlidingTask:
         batch: int,
         workers: int,
         start: Bundle | None = None,
+        network: str = "base",
     ) -> "SlidingTask":
         """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``).
 
-        With ``start``, its charset and its strips are kept, so that its weights fit.
+        With ``start``, its charset, strips and network are kept, so that its weights fit; else the network is one
+        of ``NETWORKS``.
         """
+        if network not in NETWORKS:
+            raise OptionError(f"expected a network out of {', '.join(NETWORKS)}, received {network!r}")
         charset = start.charset if start else Charset(NAMED["alnum"])
         mixture = Mixture(tuple(parse_source(s) for s in sources), charset, labels)
         mixture.check()
         slide = read_settings(start, SlideSettings) if start else SlideSettings()
-        return cls(mixture, slide, batch, workers)
+        return cls(mixture, slide, batch, workers, network=network, start=start)
 
     @property
     def charset(self) -> Charset:
@@ -117,10 +125,13 @@ class SlidingTask:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        return {"sources": self.mixture.describe(), "labels": self.mixture.labels}
+        return {"sources": self.mixture.describe(), "labels": self.mixture.labels, "network": self.network}
 
     def build(self) -> Any:
-        return build_sliding(self.slide.strip_px, self.charset.classes)
+        if self.start is not None:
+            started = load_keras(self.start)
+            return type(started).from_config(started.get_config())
+        return build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network])
 
     def loss(self) -> Any:
         import keras
