@@ -2,17 +2,39 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from captcha_solver import __version__
-from captcha_solver.cli_make import designs, doctor, draw, models, train
-from captcha_solver.cli_read import score, solve
 from captcha_solver.cli_show import BROKEN, DONE, INTERRUPTED, USAGE, complain
 from captcha_solver.errors import CaptchaSolverError, OptionError
 
+COMMANDS = {  # name -> the module that has it, loaded when it is asked for: reading an image must not wait for drawing
+    "solve": "captcha_solver.cli_read",
+    "score": "captcha_solver.cli_read",
+    "draw": "captcha_solver.cli_make",
+    "train": "captcha_solver.cli_make",
+    "designs": "captcha_solver.cli_make",
+    "models": "captcha_solver.cli_make",
+    "doctor": "captcha_solver.cli_make",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(click.Group):
+    """A group whose commands are those of ``COMMANDS``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="captcha-solver")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show where an unexpected error came from.")
 def cli() -> None:
@@ -21,10 +43,6 @@ def cli() -> None:
     Exit codes: 0 done; 1 finished, but something could not be read or did not hold; 2 usage;
     3 broken input or set-up.
     """
-
-
-for command in (solve, score, draw, train, designs, models, doctor):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
