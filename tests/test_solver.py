@@ -118,7 +118,7 @@ def test_load_solver_checks_its_arguments(monkeypatch: pytest.MonkeyPatch) -> No
     solver = load_solver("digits", runtime="keras", charset="digits", length="4-6")
     assert solver.constraints == Constraints("digits", 4, 6)
     assert load_solver(length=5).constraints == Constraints(None, 5, 5)
-    assert asked[:2] == [("sliding", "onnx"), ("digits", "keras")]
+    assert asked[:2] == [("sliding", "auto"), ("digits", "keras")]
     with pytest.raises(OptionError, match="received '9-2'"):
         load_solver(length="9-2")
 
