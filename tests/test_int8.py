@@ -66,8 +66,8 @@ def test_a_network_that_reads_worse_is_not_kept(tmp_path: Path, monkeypatch: pyt
     bundle = fp32_alone(tmp_path)
     before = set(bundle.path.iterdir())
     monkeypatch.setattr(int8, "write_int8", lambda onnx, path, batches: shutil.copy(onnx, path))
-    answers = iter([0.9, 0.8979])
-    monkeypatch.setattr(int8, "_accuracy", lambda *_: next(answers))
+    answers = iter([np.arange(1000) < 900, np.arange(1000) < 897])
+    monkeypatch.setattr(int8, "_right", lambda *_: next(answers))
     bundle = int8.add_int8(task(), bundle, [(np.zeros((2, 40, 64, 3), np.float32), np.zeros((2, 4), np.int32))])
     assert bundle.card["int8"]["kept"] is False
     assert bundle.int8_path is None
@@ -77,9 +77,19 @@ def test_a_network_that_reads_worse_is_not_kept(tmp_path: Path, monkeypatch: pyt
         load_runtime(bundle, "int8")
 
 
+def test_a_drop_that_chance_may_hide_is_counted() -> None:
+    before = np.arange(1000) < 900
+    after = before.copy()
+    assert int8.highest_drop(before, after) == 0
+    after[[0, 950]] = True, True
+    after[[1, 2, 3]] = False
+    assert int8.highest_drop(before, after) == pytest.approx((3 - 1 + int8.SURE_Z * 2) / 1000)
+    assert int8.highest_drop(after, before) == pytest.approx((1 - 3 + int8.SURE_Z * 2) / 1000)
+
+
 def test_a_changed_byte_in_the_int8_network_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "write_int8", lambda onnx, path, batches: shutil.copy(onnx, path))
-    monkeypatch.setattr(int8, "_accuracy", lambda *_: 0.9)
+    monkeypatch.setattr(int8, "_right", lambda *_: np.ones(1, bool))
     bundle = int8.add_int8(
         task(), fp32_alone(tmp_path), [(np.zeros((1, 40, 64, 3), np.float32), np.zeros((1, 4), np.int32))]
     )
