@@ -43,7 +43,7 @@ def add_int8(task: "Task", bundle: Bundle, heldout: Sequence[Labelled]) -> Bundl
 
 
 def highest_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
-    """The 95 % upper bound of the drop in accuracy from ``before`` to ``after``, (N,) each: right or not, image by image.
+    """The 95 % upper bound of the drop in accuracy from ``before`` to ``after``, (N,) each: which are read right.
 
     The images are the same, so only those count that one network reads and the other does not (McNemar 1947).
     """
