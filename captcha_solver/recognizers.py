@@ -46,6 +46,11 @@ class Recognizer(Protocol):
     @property
     def temperature(self) -> float: ...
 
+    @property
+    def length(self) -> str | None:
+        """Length of the texts it was made for, ``4`` or ``4-6``, where that is known."""
+        ...
+
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows.
 
@@ -64,6 +69,7 @@ class Sliding:
         self.charset = bundle.charset
         self.model_sha256 = bundle.sha256
         self.temperature = bundle.temperature
+        self.length = bundle.length
         self._settings = read_settings(bundle, SlideSettings)
         self.runtime = runtime.name
         self._runtime = runtime
@@ -92,6 +98,7 @@ class Segmented:
         self.charset = bundle.charset
         self.model_sha256 = bundle.sha256
         self.temperature = bundle.temperature
+        self.length = bundle.length
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)

@@ -23,11 +23,11 @@ from captcha_solver.training.sliding import SlidingTask
 from captcha_solver.training.sources import Fold, Mixture, Source, folder_samples
 
 
-def labelled(folder: Path, count: int, *, broken: int = 0) -> Path:
+def labelled(folder: Path, count: int, *, broken: int = 0, design: str = "plain") -> Path:
     """``count`` drawn images with their texts, the first ``broken`` of them unreadable."""
     folder.mkdir()
     rows = ["filename,label"]
-    for number, drawing in zip(range(count), draw_run(load_design("plain"), 11), strict=False):
+    for number, drawing in zip(range(count), draw_run(load_design(design), 11), strict=False):
         data = b"no image" if number < broken else encode_png(drawing.image)
         (folder / f"{number:03}.png").write_bytes(data)
         rows.append(f"{number:03}.png,{drawing.text}")
@@ -90,6 +90,12 @@ def test_a_curve_that_still_rises_is_given_all_the_time_there_is() -> None:
     assert steps is None
 
 
+def test_the_length_of_all_labels_is_learnt_where_they_are_enough_to_tell() -> None:
+    assert few.shared_length(["abcd"] * few.TELLING) == "4"
+    assert few.shared_length(["abcd"] * (few.TELLING - 1)) is None
+    assert few.shared_length(["abcd"] * few.TELLING + ["abcde"]) is None
+
+
 def test_few_are_folders_alone_with_not_too_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Source(str(labelled(tmp_path / "f", 12)))
     assert is_few([folder], None)
@@ -130,13 +136,15 @@ def test_a_few_labels_make_a_bundle_whose_card_has_the_cross_validated_rate(
 ) -> None:
     monkeypatch.setattr(few, "CHECKS", 2)
     monkeypatch.setattr(few, "PROOF_IMAGES", 64)
-    folder, out = labelled(tmp_path / "f", 9), tmp_path / "out"
+    monkeypatch.setattr(few, "TELLING", 8)
+    folder, out = labelled(tmp_path / "f", 9, design="note"), tmp_path / "out"
     request = TrainRequest((str(folder),), out, "sliding", "sliding", 8, {"max_steps": 8, "batch": 4, "workers": 0})
     path = run(request)
     bundle = load_bundle(path)
     figures = bundle.card["cross_validation"]
     assert (figures["n"], figures["folds"]) == (8, 3)
-    assert figures["right"] >= 4, "plain print, which the shipped model reads"
+    assert bundle.length == str(load_design("note").lettering.min_length)
+    assert figures["right"] >= 4, "large print, which the shipped model reads"
     assert bundle.card["training"]["settings"]["layer_decay"] == few.LAYER_DECAY
     assert [source["source"] for source in bundle.card["data"]["sources"]] == [str(folder), few.REPLAY]
     assert bundle.card["training"]["from"] == load_bundle(shipped_bundles()["sliding"]).sha256

@@ -123,6 +123,14 @@ def test_load_solver_checks_its_arguments(monkeypatch: pytest.MonkeyPatch) -> No
         load_solver(length="9-2")
 
 
+def test_a_bundle_made_for_one_length_looks_for_it_unless_told_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = FakeRecognizer(TEXTS)
+    made.length = "4"
+    monkeypatch.setattr(captcha_solver.solver, "load_recognizer", lambda *_: made)
+    assert load_solver().constraints == Constraints(None, 4, 4)
+    assert load_solver(length="1-9").constraints == Constraints(None, 1, 9)
+
+
 def test_an_unknown_model_lists_the_valid_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("captcha_solver.recognizers.shipped_bundles", lambda: {"digits": None, "sliding": None})
     with pytest.raises(OptionError, match=r"expected a model's name \(digits, sliding\) .* received 'slidng'"):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from captcha_solver.charset import Charset
-from captcha_solver.errors import BundleError, CaptchaSolverError, SetupError
+from captcha_solver.decode import parse_length
+from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError, SetupError
 
 JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
 
@@ -25,7 +26,11 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names."""
+    """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names.
+
+    ``length`` (``4`` or ``4-6``) is that of the texts it was made for, where they all share one; a solver takes it
+    unless told another.
+    """
 
     path: Path
     kind: str
@@ -35,6 +40,7 @@ class Bundle:
     card: Mapping[str, JSON]
     sha256: str
     files: frozenset[str] = frozenset()
+    length: str | None = None
 
     @property
     def name(self) -> str:
@@ -106,10 +112,16 @@ def save_bundle(  # the manifest's own keys, each by name
 
 
 def amend_bundle(
-    bundle: Bundle, *, card: Mapping[str, JSON] | None = None, settings: Mapping[str, JSON] | None = None
+    bundle: Bundle,
+    *,
+    card: Mapping[str, JSON] | None = None,
+    settings: Mapping[str, JSON] | None = None,
+    length: str | None = None,
 ) -> Bundle:
-    """Add entries to the card and the settings of a saved bundle, and an int8 network written beside the others."""
+    """Add to the card and the settings of a saved bundle, an int8 network written beside the others, a length."""
     manifest = _read_manifest(bundle.path)
+    if length is not None:
+        manifest["length"] = length
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}
     manifest["files"].pop(INT8_FILE, None)
@@ -184,8 +196,20 @@ def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
         temperature=temperature,
         card=_entry(manifest, "card", dict),
         files=frozenset(_entry(manifest, "files", dict)),
+        length=_length(manifest),
         sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
     )
+
+
+def _length(manifest: Mapping[str, JSON]) -> str | None:
+    if "length" not in manifest:
+        return None
+    length: str = _entry(manifest, "length", str)
+    try:
+        parse_length(length)
+    except OptionError as error:
+        raise BundleError(f"length of a bundle: {error}") from error
+    return length
 
 
 def _entry(manifest: Mapping[str, JSON], key: str, kind: type | tuple[type, ...]) -> JSON:

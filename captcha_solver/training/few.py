@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import DatasetError
-from captcha_solver.models.bundle import Bundle
+from captcha_solver.models.bundle import Bundle, amend_bundle
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.score import wilson
 from captcha_solver.training.calibration import Calibration, calibrate, right
@@ -31,6 +31,7 @@ from captcha_solver.training.sources import Fold, Source, folder_samples
 FEW = 2000  # labelled images; of more, a part is held out as usual
 REPLAY, REPLAY_WEIGHT = "wild", 0.6  # drawn images for each labelled one
 FOLDS, FOLDS_SHARE = 3, 0.5  # and the share of the time that all folds take
+TELLING = 20  # labels of one length: another then has, with 95 % confidence, less than 14 % of the texts
 CHECKS = 8  # of a fold, evenly over its time
 LAYER_DECAY = 0.85  # a layer's rate over that of the layer above it
 MINUTES = 10.0
@@ -89,7 +90,21 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
         validate_every=10**9,  # nothing is held out any more: the last averaged weights are taken
     )
     whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
-    return train(whole, out, final, start_from=start, settled=settled)
+    bundle = train(whole, out, final, start_from=start, settled=settled)
+    return amend_bundle(bundle, length=shared_length(_labels(task)))
+
+
+def shared_length(labels: Sequence[str]) -> str | None:
+    """The length of all ``labels``, where they are enough to tell (``TELLING``) and all have one."""
+    lengths = {len(label) for label in labels}
+    return str(lengths.pop()) if len(labels) >= TELLING and len(lengths) == 1 else None
+
+
+def _labels(task: SlidingTask) -> list[str]:
+    """The texts of all labelled images, each once."""
+    mixture = task.mixture
+    folders = [source.spec for source in mixture.sources if source.is_folder]
+    return [sample.text for spec in folders for part in folder_samples(spec, mixture.labels) for sample in part]
 
 
 def choose(folds: Sequence[Sequence[Check]]) -> tuple[int | None, Settled]:
