@@ -61,7 +61,8 @@ def mflop(onnx_path: Path, shape: tuple[int, ...]) -> float:
         if node.op_type == "Conv":
             total += 2 * float(np.prod(shapes[node.output[0]])) * float(np.prod(weights[node.input[1]][1:]))
         elif node.op_type in ("MatMul", "Gemm"):
-            total += 2 * float(np.prod(shapes[node.output[0]])) * weights[node.input[1]][0]
+            inner = weights[node.input[1]][0] if node.input[1] in weights else shapes[node.input[0]][-1]
+            total += 2 * float(np.prod(shapes[node.output[0]])) * inner
     return total / shape[0] / 1e6
 
 
