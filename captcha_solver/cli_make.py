@@ -56,10 +56,8 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
 @click.option(
     "--network",
-    type=click.Choice(["base", "small"]),
-    default="base",
-    show_default=True,
-    help="Size of a sliding network trained from scratch.",
+    type=click.Choice(["base", "small", "deep"]),
+    help="A sliding network: base, or with --from that of the other model, whose weights another takes where they fit.",
 )
 @click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
@@ -74,7 +72,7 @@ def train(
     out: Path,
     route: str,
     start_from: str | None,
-    network: str,
+    network: str | None,
     teacher: str | None,
     labels: int | None,
     **how: Any,

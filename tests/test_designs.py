@@ -212,7 +212,7 @@ def test_marks_of_the_texts_colour_add_only_that_colour() -> None:
 
 
 def test_a_long_text_is_made_to_fit() -> None:
-    design = dataclasses.replace(base(), lettering=dataclasses.replace(base().lettering, max_length=12))
+    design = dataclasses.replace(base(), lettering=dataclasses.replace(base().lettering, lengths=((4, 12),)))
     image = drawn(design, text="ABCABCABCABC").image
     columns = np.flatnonzero((image[:, :, 0] < 128).any(axis=0))
     assert columns[0] >= 0

@@ -34,17 +34,24 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Lettering:
-    """What is written: one of ``charsets`` an image, ``length`` characters, sized to the canvas height.
+    """What is written: one of ``charsets`` and of ``lengths`` (lowest, highest) an image, sized to the canvas height.
 
     A text is cut short where its characters would have less than ``min_pitch_px`` of the canvas width each.
     """
 
     charsets: tuple[str, ...]
-    min_length: int
-    max_length: int
+    lengths: tuple[tuple[int, int], ...]
     size_fraction: Range
     fit_fraction: float
     min_pitch_px: float
+
+    @property
+    def min_length(self) -> int:
+        return min(low for low, _ in self.lengths)
+
+    @property
+    def max_length(self) -> int:
+        return max(high for _, high in self.lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,11 @@ class DistortionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A CAPTCHA design. Exactly one of ``command`` and the drawing fields is used."""
+    """A CAPTCHA design. Exactly one of ``command`` and the drawing fields is used.
+
+    ``busy_fraction`` multiplies the probability of every distortion, drawn anew for each image: where many are
+    possible, few images have many.
+    """
 
     name: str
     summary: str
@@ -116,3 +127,4 @@ class Design:
     palettes: tuple[Palette, ...]
     distortions: tuple[DistortionSpec, ...]
     command: ExternalCommand | None = None
+    busy_fraction: Range = Range(1, 1)

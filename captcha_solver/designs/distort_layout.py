@@ -155,6 +155,18 @@ class Hollow(PageDistortion):
 
 
 @dataclass(frozen=True, slots=True)
+class Bitmap(PageDistortion):
+    """Make glyphs of square cells, ``rows_count`` to the font size, as the fonts of early screens have them."""
+
+    rows_count: float = setting(12, 6, 40)
+    share_probability: float = strength(1, 0, 1)
+
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        chosen = on & (page.uniform_each(0, 1) < self.share_probability)
+        page.bitmap_rows[:] = np.where(chosen, self.rows_count, page.bitmap_rows)
+
+
+@dataclass(frozen=True, slots=True)
 class GlyphColours(PageDistortion):
     """Give each glyph a colour of its own, up to ``max_levels`` from the text's in each channel."""
 

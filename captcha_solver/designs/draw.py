@@ -49,14 +49,15 @@ def draw_batch(
     if not texts:
         return []
     page = _page(design, texts, rng)
+    busy = _busy(design, len(texts), rng)
     for spec in design.distortions:
         if isinstance(spec.base, PageDistortion):
-            on = rng.random((len(texts), 1)) < spec.probability
+            on = rng.random((len(texts), 1)) < spec.probability * busy
             distortion = spec.resolve_many(rng, len(texts))
             if on.any() and isinstance(distortion, PageDistortion):
                 distortion.apply(page, on)
     scenes = draw_texts(page, place(page, design.lettering.fit_fraction), owners=owners)
-    return [_finished(design, scene) for scene in scenes]
+    return [_finished(design, scene, share) for scene, share in zip(scenes, busy[:, 0].tolist(), strict=True)]
 
 
 def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
@@ -75,7 +76,10 @@ def random_texts(design: Design, count: int, rng: np.random.Generator) -> list[s
     """Texts as the design asks for them."""
     lettering = design.lettering
     charsets = rng.integers(len(lettering.charsets), size=count).tolist()
-    lengths = rng.integers(lettering.min_length, lettering.max_length + 1, count).tolist()
+    spans = np.array(lettering.lengths)
+    if len(spans) > 1:
+        spans = spans[rng.integers(len(spans), size=count)]
+    lengths = rng.integers(spans[:, 0], spans[:, 1] + 1, count).tolist()
     places = rng.random((count, lettering.max_length))  # of each character within its charset
     texts = []
     for which, length, row in zip(charsets, lengths, places, strict=True):
@@ -136,11 +140,17 @@ def _colours(design: Design, n: int, rng: np.random.Generator) -> tuple[FloatArr
     return kept[:, 0], kept[:, 1]
 
 
-def _finished(design: Design, scene: Scene) -> Drawing:
+def _busy(design: Design, count: int, rng: np.random.Generator) -> FloatArray:
+    """What each picture's probabilities are multiplied by, (count, 1)."""
+    span = design.busy_fraction
+    return np.ones((count, 1), np.float32) if span.low == span.high == 1 else span.draw_many(rng, count)
+
+
+def _finished(design: Design, scene: Scene, busy: float) -> Drawing:
     chances = scene.rng.random(len(design.distortions)).tolist()
     on: list[SceneDistortion] = []
     for spec, chance in zip(design.distortions, chances, strict=True):
-        if chance < spec.probability and isinstance(spec.base, SceneDistortion):
+        if chance < spec.probability * busy and isinstance(spec.base, SceneDistortion):
             distortion = spec.resolve(scene.rng)
             if isinstance(distortion, SceneDistortion):
                 on.append(distortion)

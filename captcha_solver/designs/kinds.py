@@ -19,6 +19,7 @@ KINDS: dict[str, type[Distortion]] = {
     "bend": layout.Bend,
     "weight": layout.Weight,
     "hollow": layout.Hollow,
+    "bitmap": layout.Bitmap,
     "glyph-colours": layout.GlyphColours,
     "translucent": layout.Translucent,
     "spread": layout.Spread,

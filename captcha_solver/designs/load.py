@@ -44,7 +44,7 @@ def parse_design(text: str, source: str) -> Design:
         where = str(error).replace("at end of document", f"at line {lines}, the end of the document")
         raise DesignError(f"{source}: not valid TOML: {where}") from None
     root = Section(data, text, source, "")
-    root.allow("name", "summary", "canvas", "text", "fonts", "palette", "distortion", "command")
+    root.allow("name", "summary", "busy_fraction", "canvas", "text", "fonts", "palette", "distortion", "command")
     name, summary = root.string("name", Path(source).stem), root.string("summary", "")
     command = _command(root.section("command")) if "command" in data else None
     if command is not None:
@@ -59,6 +59,7 @@ def parse_design(text: str, source: str) -> Design:
         palettes=tuple(_palette(s) for s in root.sections("palette")) or (_palette(root.section("palette")),),
         distortions=tuple(_distortion(s) for s in root.sections("distortion")),
         command=command,
+        busy_fraction=root.range("busy_fraction", Range(1, 1), 0, 1),
     )
 
 
@@ -163,19 +164,23 @@ def _lettering(section: Section) -> Lettering:
             charsets.append(parse_charset(spec).symbols)
         except CaptchaSolverError as error:
             raise section.fail("charset", str(error)) from None
-    low, high = _length(section)
     return Lettering(
         charsets=tuple(charsets),
-        min_length=low,
-        max_length=high,
+        lengths=_lengths(section),
         size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.1, 2),
         fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
         min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
     )
 
 
-def _length(section: Section) -> tuple[int, int]:
+def _lengths(section: Section) -> tuple[tuple[int, int], ...]:
     value = section.data.get("length", "4-6")
+    if isinstance(value, list) and value:
+        return tuple(_length(section, each) for each in value)
+    return (_length(section, value),)
+
+
+def _length(section: Section, value: object) -> tuple[int, int]:
     low, _, high = str(value).partition("-")
     if isinstance(value, bool) or not low.isdecimal() or (high and not high.isdecimal()) or str(value).endswith("-"):
         raise section.fail("length", f'expected a number or "low-high" such as "4-6", received {value!r}')

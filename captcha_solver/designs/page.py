@@ -32,6 +32,7 @@ class Page:
     gap_fraction: FloatArray  # extra space after the glyph, in em; negative overlaps
     weight_px: FloatArray  # stroke made thicker (> 0) or thinner (< 0)
     hollow_px: FloatArray  # outline width; 0 = solid
+    bitmap_rows: FloatArray  # (N, 1) rows of cells in an em; 0 = smooth
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
     rows: NDArray[np.int32]  # (N, 1) 1, or 2 for text in two rows
@@ -83,6 +84,7 @@ def plain_page(
         gap_fraction=zero[2],
         weight_px=zero[3],
         hollow_px=zero[4],
+        bitmap_rows=np.zeros((n, 1), np.float32),
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
         rows=np.ones((n, 1), np.int32),

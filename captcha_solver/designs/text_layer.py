@@ -13,6 +13,7 @@ from captcha_solver.designs.page import Page
 from captcha_solver.designs.scene import Mask, Scene, solid
 
 LOOK_UP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+CELL_FULL = 85  # of 255, a cell's mean coverage: a stroke thinner than a cell should not vanish
 MARGIN_PX = 3  # room round a glyph for a heavier stroke or an outline
 
 
@@ -25,7 +26,7 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     matrices, affine = homographies(placed, lows)
     boxes = np.concatenate([lows, highs], axis=2).astype(int).tolist()
     backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
-    changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px
+    changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px + page.bitmap_rows
     shaped = (changes.max(axis=1) > 0).tolist()
     opacities = page.opacity[:, 0].tolist()
     for row, text in enumerate(page.texts):
@@ -73,10 +74,13 @@ def _warped(mask: Mask, matrix: NDArray[Any], size: tuple[int, int], affine: boo
 
 
 def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
-    """One glyph with its own bend, weight and outline applied."""
+    """One glyph with its own bend, cells, weight and outline applied."""
     bend = float(page.bend_fraction[place])
     if bend > 0:
         glyph = _bent(glyph, bend * float(page.size_px[place]), page.rng)
+    rows = float(page.bitmap_rows[place[0], 0])
+    if rows > 0:
+        glyph = _cells(glyph, float(page.size_px[place]) / rows)
     weight = float(page.weight_px[place])
     if abs(weight) >= 0.25:
         glyph = reweighted(glyph, weight)
@@ -96,6 +100,16 @@ def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
     shift_y = amplitude_px * np.sin(phase_y + columns * np.float32(6.28 * (0.5 + waves_y) / width))
     map_x, map_y = (columns + shift_x).astype(np.float32), (rows + shift_y).astype(np.float32)
     return np.asarray(cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
+
+
+def _cells(glyph: Mask, cell_px: float) -> Mask:
+    """The glyph in square cells, each full or empty; as it is where a cell is hardly a pixel."""
+    height, width = glyph.shape
+    size = max(1, round(width / cell_px)), max(1, round(height / cell_px))
+    if cell_px < 1.3:
+        return glyph
+    small = cv2.threshold(cv2.resize(glyph, size, interpolation=cv2.INTER_AREA), CELL_FULL, 255, cv2.THRESH_BINARY)[1]
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from captcha_solver.errors import SetupError
+from captcha_solver.models.compact import pack_keras, pack_onnx
 from captcha_solver.models.runtimes import import_keras, quiet
 
 EXPORTERS = ("tensorflow", "tf2onnx", "onnx")
@@ -25,6 +26,7 @@ def write_keras(model: Any, path: Path) -> None:
     plain.set_weights(model.get_weights())
     temporary = path.with_name(f".part-{path.name}")
     plain.save(temporary)
+    pack_keras(temporary)
     temporary.replace(path)
 
 
@@ -40,6 +42,7 @@ def write_onnx(keras_path: Path, path: Path) -> None:
         export(keras_path, temporary)
     else:
         _export_elsewhere(keras_path, temporary)
+    pack_onnx(temporary)
     temporary.replace(path)
 
 

@@ -22,7 +22,7 @@ from captcha_solver.models.runtimes import import_keras
 from captcha_solver.score import wilson
 from captcha_solver.training.calibration import Calibration, calibrate, right
 from captcha_solver.training.checkpoint import FOLDER, Progress
-from captcha_solver.training.learner import Learner, predict
+from captcha_solver.training.learner import new_learner, predict
 from captcha_solver.training.loop import Settled, TrainSettings, as_float, schedule, train
 from captcha_solver.training.progress import Interruption, Meter
 from captcha_solver.training.sliding import SlidingTask, StripBatch
@@ -126,7 +126,7 @@ def _fold(task: SlidingTask, k: int, out: Path, how: tuple[TrainSettings, Bundle
     import_keras()
     task = replace(task, mixture=replace(task.mixture, fold=Fold(k, FOLDS)))
     held = held_out(task)
-    learner = Learner(task.build(), task.loss(), settings, start)
+    learner = new_learner(task.build(), task.loss(), settings, start)
     budget_s, began, step = 60 * (settings.minutes or MINUTES), time.monotonic(), 0
     checks: list[Check] = []
     draws = task.batches(settings.seed + k, 0)

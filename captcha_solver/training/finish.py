@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captcha_solver.models.bundle import MANIFEST, Bundle, amend_bundle, save_bundle
+from captcha_solver.models.compact import round_kernels
 from captcha_solver.training.calibration import calibrate
 from captcha_solver.training.card import training_card
 from captcha_solver.training.checkpoint import remove_checkpoint
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 
 def finish(task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"]) -> Bundle:
-    """Calibrate on the held-out images, export, check both runtimes on them, quantise, and write the card."""
+    """Round the kernels to what is stored, calibrate on the held-out images, export, check both runtimes on them, quantise, and write the card."""
     from captcha_solver.training.loop import as_float
 
     report, settled = known
+    round_kernels(model)
     heldout = [(as_float(x), y) for x, y in task.heldout()]
     calibration = settled.calibration if settled else calibrate([(predict(model, x), y) for x, y in heldout])
     entries = {"data": dict(task.data), "training": dict(report), "calibration": asdict(calibration)}

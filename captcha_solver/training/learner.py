@@ -24,30 +24,18 @@ class Learner:
     """A compiled Keras model whose weights are averaged over steps (Polyak); the averages are validated."""
 
     def __init__(self, model: Any, loss: Any, settings: "TrainSettings", start_from: Bundle | None) -> None:
-        keras = import_keras()
         self.model = model
         if start_from is not None:
             take_weights(model, load_keras(start_from), start_from)
-        optimizer = layerwise_adamw(
-            keras,
-            layer_rates(model, settings.layer_decay),
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            global_clipnorm=settings.clip_norm,
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        optimizer.build(model.trainable_variables)
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=XLA.get(keras.backend.backend(), False))
-        self._optimizer = optimizer
-        self._average: Arrays = model.get_weights()
+        self._prepare(loss, settings)
+        self._average: Arrays = weights_of(model)
         self._best: Arrays = []
         self._trained: Arrays = []
         self._steps = 0
 
     def step(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
         """One optimizer step on (N, H, W, C) float32 0-1 and int32 labels; the batch's loss."""
-        self._optimizer.learning_rate = rate
-        loss = float(np.asarray(self.model.train_on_batch(images, labels)).reshape(-1)[0])
+        loss = self._train(images, labels, rate)
         if not math.isfinite(loss):
             raise OptionError(
                 f"training diverged after {self._steps} steps: expected a finite loss, received {loss}; "
@@ -58,6 +46,40 @@ class Learner:
             self._update_average()
         return loss
 
+    def _prepare(self, loss: Any, settings: "TrainSettings") -> None:
+        """Make the optimizer."""
+        keras = import_keras()
+        optimizer = layerwise_adamw(
+            keras,
+            layer_rates(self.model, settings.layer_decay),
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            global_clipnorm=settings.clip_norm,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.build(self.model.trainable_variables)
+        self.model.compile(optimizer=optimizer, loss=loss, jit_compile=XLA.get(keras.backend.backend(), False))
+        self._optimizer = optimizer
+
+    def _train(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
+        self._optimizer.learning_rate = rate
+        return float(np.asarray(self.model.train_on_batch(images, labels)).reshape(-1)[0])
+
+    def _logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return predict(self.model, images)
+
+    def _optimizer_state(self) -> Arrays:
+        return [np.asarray(v) for v in self._optimizer.variables]
+
+    def _restore_optimizer(self, arrays: Arrays) -> bool:
+        """Whether ``arrays`` fitted."""
+        variables = self._optimizer.variables
+        if [tuple(a.shape) for a in arrays] != [tuple(v.shape) for v in variables]:
+            return False
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return True
+
     def _update_average(self) -> None:
         n = self._steps // AVERAGE_EVERY_STEPS
         decay = min(AVERAGE_DECAY, n / (n + 9))  # a short memory at first: forget the random start
@@ -66,7 +88,7 @@ class Learner:
 
     def averaged(self) -> Any:
         """The model with the averaged weights in it, until ``go_on`` puts the trained ones back."""
-        self._trained = self.model.get_weights()
+        self._trained = weights_of(self.model)
         self.model.set_weights(self._average)
         return self.model
 
@@ -78,8 +100,8 @@ class Learner:
         self, heldout: Sequence["Pair"], accuracy: Callable[[NDArray[np.float32], NDArray[np.int32]], float]
     ) -> float:
         """Share right of the held-out images with the averaged weights."""
-        model = self.averaged()
-        right = sum(len(x) * accuracy(predict(model, x), y) for x, y in heldout)
+        self.averaged()
+        right = sum(len(x) * accuracy(self._logits(x), y) for x, y in heldout)
         self.go_on()
         return right / max(1, sum(len(x) for x, _ in heldout))
 
@@ -92,19 +114,24 @@ class Learner:
             self.model.set_weights(self._best)
 
     def state(self, progress: Progress) -> State:
-        optimizer = [np.asarray(v) for v in self._optimizer.variables]
-        return State(progress, self.model.get_weights(), optimizer, self._average, self._best)
+        return State(progress, weights_of(self.model), self._optimizer_state(), self._average, self._best)
 
     def restore(self, state: State) -> None:
         """Go on from a checkpoint."""
-        variables = self._optimizer.variables
-        if [tuple(a.shape) for a in state.optimizer] != [tuple(v.shape) for v in variables]:
-            raise BundleError("the checkpoint belongs to another network; delete it to start anew")
+        if not self._restore_optimizer(state.optimizer):
+            raise BundleError("the checkpoint belongs to another network or backend; delete it to start anew")
         self.model.set_weights(state.weights)
-        for variable, array in zip(variables, state.optimizer, strict=True):
-            variable.assign(array)
         self._average, self._best = list(state.average), list(state.best)
         self._steps = state.progress.step
+
+
+def new_learner(model: Any, loss: Any, settings: "TrainSettings", start_from: Bundle | None) -> Learner:
+    """The learner for the backend in use."""
+    if import_keras().backend.backend() == "torch":
+        from captcha_solver.training.torch_learner import TorchLearner
+
+        return TorchLearner(model, loss, settings, start_from)
+    return Learner(model, loss, settings, start_from)
 
 
 def layer_rates(model: Any, decay: float) -> list[float]:
@@ -132,6 +159,11 @@ def layerwise_adamw(keras: Any, rates: Sequence[float], **options: Any) -> Any:
             super().update_step(gradient, variable, learning_rate * rates[self._get_variable_index(variable)])
 
     return LayerwiseAdamW(**options)
+
+
+def weights_of(model: Any) -> Arrays:
+    """Copies of the model's weights: what PyTorch gives out shares memory with them."""
+    return [np.array(w) for w in model.get_weights()]
 
 
 def predict(model: Any, images: NDArray[np.float32], batch: int = 64) -> NDArray[np.float32]:

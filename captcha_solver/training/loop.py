@@ -19,7 +19,7 @@ from captcha_solver.models.runtimes import import_keras
 from captcha_solver.training.calibration import Calibration
 from captcha_solver.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captcha_solver.training.curves import draw_curves
-from captcha_solver.training.learner import Learner
+from captcha_solver.training.learner import Learner, new_learner
 from captcha_solver.training.progress import Interruption, Meter
 
 Pair: TypeAlias = tuple[NDArray[Any], NDArray[np.int32]]
@@ -134,7 +134,7 @@ def train(
     _check_start(task, start_from)
     state = load_checkpoint(out, fingerprint)
     writable_folder(out)
-    learner = Learner(task.build(), task.loss(), settings, start_from)
+    learner = new_learner(task.build(), task.loss(), settings, start_from)
     progress = Progress()
     if state is not None:
         learner.restore(state)

@@ -26,7 +26,7 @@ class TrainRequest:
     start_from: str | None
     labels: int | None
     asked: Mapping[str, Any]
-    network: str = "base"
+    network: str | None = None
     teacher: str | None = None
 
 

@@ -88,7 +88,7 @@ class SlidingTask:
     workers: int
     kind: str = "sliding"
     heldout_images: int = HELDOUT_IMAGES
-    network: str = "base"
+    network: str | None = None
     start: Bundle | None = None
 
     @classmethod
@@ -100,14 +100,14 @@ class SlidingTask:
         batch: int,
         workers: int,
         start: Bundle | None = None,
-        network: str = "base",
+        network: str | None = None,
     ) -> "SlidingTask":
         """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``).
 
-        With ``start``, its charset, strips and network are kept, so that its weights fit; else the network is one
-        of ``NETWORKS``.
+        With ``start``, its charset and strips are kept, and its network, unless another of ``NETWORKS`` is named, which
+        takes the weights that fit it.
         """
-        if network not in NETWORKS:
+        if network is not None and network not in NETWORKS:
             raise OptionError(f"expected a network out of {', '.join(NETWORKS)}, received {network!r}")
         charset = start.charset if start else Charset(NAMED["alnum"])
         mixture = Mixture(tuple(parse_source(s) for s in sources), charset, labels)
@@ -128,10 +128,10 @@ class SlidingTask:
         return {"sources": self.mixture.describe(), "labels": self.mixture.labels, "network": self.network}
 
     def build(self) -> Any:
-        if self.start is not None:
+        if self.start is not None and self.network is None:
             started = load_keras(self.start)
             return type(started).from_config(started.get_config())
-        return build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network])
+        return build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network or "base"])
 
     def loss(self) -> Any:
         import keras
