@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ DONE, NOT_ALL, USAGE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
 
 Row = Mapping[str, str | float | None]
 
-WIDE = 10_000  # columns: a table that goes into a file or a pipe is never wrapped
+GAP = "   "
 MOST_WARNINGS = 8
 
 
@@ -32,23 +33,45 @@ def warn_each(problems: Sequence[str], *, kind: str = "warning") -> None:
 
 def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """An aligned table on stdout; the columns named in ``right`` are numbers."""
+    show = _terminal_table if sys.stdout.isatty() else _plain_table
+    lines = [line.rstrip() for line in show(headers, rows, right)]
+    click.echo("\n".join(line for line in lines if line))
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> list[str]:
+    """For a file or a pipe: never wrapped, and without waiting for rich, which costs a tenth of reading one image."""
+    widths = [max(map(cell_width, column)) for column in zip(headers, *rows, strict=True)]
+    pads = [str.rjust if header in right else str.ljust for header in headers]
+    lines = [
+        GAP.join(
+            pad(cell, width - cell_width(cell) + len(cell)) for pad, cell, width in zip(pads, row, widths, strict=True)
+        )
+        for row in (headers, *rows)
+    ]
+    return [lines[0], "─" * (sum(widths) + len(GAP) * (len(widths) - 1)), *lines[1:]]
+
+
+def cell_width(text: str) -> int:
+    """Columns that ``text`` takes: wide characters take two, marks on others none."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _terminal_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> list[str]:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         number = header in right
         table.add_column(header, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(file=sys.stdout, highlight=False, width=None if terminal else WIDE)
+    console = Console(file=sys.stdout, highlight=False)
     with console.capture() as capture:
         console.print(table)
-    lines = [line.rstrip() for line in capture.get().splitlines()]
-    click.echo("\n".join(line for line in lines if line))
+    return capture.get().splitlines()
 
 
 @contextmanager

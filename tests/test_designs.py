@@ -256,6 +256,8 @@ def test_a_command_design_is_not_drawn_here() -> None:
         (("height_px = 48", "height_px = [60, 40]"), 5, "low <= high"),
         (('length = "3"', 'length = "9-2"'), 8, "text.length: expected 1 <= low <= high"),
         (('length = "3"', 'length = "many"'), 8, "text.length: expected a number"),
+        (('length = "3"', 'length = ["4", "9-2"]'), 8, "text.length: expected 1 <= low <= high"),
+        (('name = "base"', "busy_fraction = 2"), 2, "busy_fraction: expected 0 to 1, received 2"),
         (('faces = ["open-sans"]', 'faces = ["open-snas"]'), 11, "no face 'open-snas'"),
         (('charset = "ABC"', 'charset = ""'), 7, "text.charset"),
         (("ink_levels = 20", "ink_levels = 300"), 14, "palette.ink_levels: expected 0 to 255, received 300"),
@@ -305,3 +307,31 @@ def test_the_guide_names_every_distortion_and_parameter() -> None:
     for name, kind in KINDS.items():
         row = next((line for line in guide.splitlines() if line.startswith(f"| `{name}` |")), "")
         assert all(f"`{knob}`" in row for knob in knobs_of(kind)), name
+
+
+def test_a_bitmap_glyph_is_made_of_square_cells_of_one_colour() -> None:
+    image = drawn(base(spec("bitmap", 3, rows_count=8)), text="A").image[:, :, 0]
+    smooth = drawn(base(), text="A").image[:, :, 0]
+    assert set(np.unique(image).tolist()) == {20, 240}, "no grey edges"
+    assert len(np.unique(smooth)) > 10
+    sides = np.diff(np.flatnonzero(np.diff(np.pad(image < 128, 1).astype(int).ravel())))
+    assert sides.min() >= 3, "of 34 px in 8 rows a cell has 4, give or take what does not come out even"
+
+
+def test_busy_designs_have_more_distortions_than_quiet_ones() -> None:
+    marks = [dataclasses.replace(spec("lines", 5, colour="random"), probability=0.5)]
+    shares = []
+    for busy in (Range(0, 0), Range(0.2, 0.2), Range(1, 1)):
+        design = dataclasses.replace(base(*marks), busy_fraction=busy)
+        images = [drawing.image for drawing in draw_batch(design, ["ABC"] * 200, np.random.default_rng(1))]
+        shares.append(float(np.mean([(np.ptp(image, axis=2) > 0).any() for image in images])))
+    assert shares[0] == 0
+    assert 0.05 < shares[1] < 0.16, "a tenth of them"
+    assert 0.4 < shares[2] < 0.6, "half of them"
+
+
+def test_a_text_takes_one_of_several_spans_of_lengths() -> None:
+    design = parse_design(BASE.replace('length = "3"', 'length = ["2", "6-7"]'), "base")
+    lengths = [len(text) for text in random_texts(design, 300, np.random.default_rng(0))]
+    assert set(lengths) == {2, 6, 7}
+    assert 100 < lengths.count(2) < 200

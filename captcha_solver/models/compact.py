@@ -1,8 +1,8 @@
 """Make a network's files half as large: kernels kept to 16 bits, with what they answer unchanged to about 1e-5.
 
-``model.keras`` is a zip of float32 arrays; kernels rounded to float16 beforehand leave half of each number zero, and the
-zip is packed. ``model.onnx`` holds kernels into which normalisations are folded: 16-bit integers and a scale for each
-output channel, multiplied out once when the network is loaded.
+``model.keras`` is a zip of float32 arrays; kernels rounded to float16 beforehand leave half of each number zero, and
+the zip is packed. ``model.onnx`` holds kernels into which normalisations are folded: 16-bit integers and a scale for
+each output channel, multiplied out once when the network is loaded.
 """
 
 import zipfile

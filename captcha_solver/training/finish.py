@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def finish(task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"]) -> Bundle:
-    """Round the kernels to what is stored, calibrate on the held-out images, export, check both runtimes on them, quantise, and write the card."""
+    """Round the kernels to what is stored, calibrate on held-out images, export, check, quantise, write the card."""
     from captcha_solver.training.loop import as_float
 
     report, settled = known

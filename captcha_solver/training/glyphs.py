@@ -224,6 +224,9 @@ class GlyphTask:
         make = MakeGlyphs(self._mixture(), self.segment, size, self.aligner, heldout=True)
         return [make(np.random.default_rng([_HELDOUT_SEED, k])) for k in range(_HELDOUT_BATCHES)]
 
+    def proof(self) -> Sequence[GlyphBatch]:
+        return self.heldout()
+
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
         """Share of the crops told right; the two cases of a letter count as one, many have the same shape."""
         lower = self.charset.symbols.lower()

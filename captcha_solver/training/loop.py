@@ -102,6 +102,10 @@ class Task(Protocol):
         """Images never trained on."""
         ...
 
+    def proof(self) -> Sequence[Pair]:
+        """More of them, where a small difference is to be told (the int8 network of the sliding route)."""
+        ...
+
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
         """Share 0-1 of ``logits`` that read as ``labels`` (see ``calibration.right``)."""
         ...

@@ -26,7 +26,7 @@ COLUMNS_PER_STEP = 4
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
 HELDOUT_IMAGES = 1024
-HELDOUT_SEED = 987_654_321  # no training seed draws from this stream
+HELDOUT_SEED, PROOF_SEED = 987_654_321, 987_654_322  # no training seed draws from these streams
 
 StripBatch = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
@@ -143,9 +143,14 @@ class SlidingTask:
         return stream(make, workers=self.workers, seed=seed, start=start)
 
     def heldout(self) -> list[StripBatch]:
-        batches = max(1, self.heldout_images // 64)
-        make = MakeStrips(self.mixture, self.slide, 64, batches, heldout=True)
-        return make(np.random.default_rng(HELDOUT_SEED))
+        return self._held(self.heldout_images, HELDOUT_SEED)
+
+    def proof(self) -> list[StripBatch]:
+        return self._held(4 * self.heldout_images, PROOF_SEED)
+
+    def _held(self, images: int, seed: int) -> list[StripBatch]:
+        make = MakeStrips(self.mixture, self.slide, 64, max(1, images // 64), heldout=True)
+        return make(np.random.default_rng(seed))
 
     def labelled_batches(self, samples: Sequence[Sample]) -> list[StripBatch]:
         """Each readable one of ``samples``, as it is, once: batches of one width."""
