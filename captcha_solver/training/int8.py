@@ -31,7 +31,7 @@ def add_int8(task: "Task", bundle: Bundle, heldout: Sequence[Labelled]) -> Bundl
     bundle = amend_bundle(bundle)
     proof = task.proof()
     before, after = (_right(task, runtime, proof) for runtime in (OnnxRuntime(bundle), Int8Runtime(bundle)))
-    drop = float(before.mean() - after.mean())
+    drop = int(before.sum() - after.sum()) / max(1, len(before))
     kept = drop <= MAY_DROP
     if not kept:
         path.unlink()
