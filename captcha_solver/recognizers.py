@@ -51,6 +51,11 @@ class Recognizer(Protocol):
         """Length of the texts it was made for, ``4`` or ``4-6``, where that is known."""
         ...
 
+    @property
+    def alphabet(self) -> str | None:
+        """The characters in the texts it was made for, where they are known."""
+        ...
+
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows.
 
@@ -70,6 +75,7 @@ class Sliding:
         self.model_sha256 = bundle.sha256
         self.temperature = bundle.temperature
         self.length = bundle.length
+        self.alphabet = bundle.alphabet
         self._settings = read_settings(bundle, SlideSettings)
         self.runtime = runtime.name
         self._runtime = runtime
@@ -99,6 +105,7 @@ class Segmented:
         self.model_sha256 = bundle.sha256
         self.temperature = bundle.temperature
         self.length = bundle.length
+        self.alphabet = bundle.alphabet
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)

@@ -71,11 +71,11 @@ def load_solver(
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 
     ``charset`` (``"digits"``, ``"lower+digits"``, or the characters themselves) and ``length`` (``4`` or
-    ``"4-6"``) say what is known of the texts; neither is needed, and a bundle fine-tuned on texts of one length
-    looks for that length unless told another. ``runtime``: ``onnx``, ``int8``, ``keras``, or
-    ``auto``, the quickest on a CPU that the bundle has.
+    ``"4-6"``) say what is known of the texts; neither is needed, and a bundle fine-tuned on a few labels looks for
+    their characters, and their length where they have one, unless told others. ``runtime``: ``onnx``, ``int8``,
+    ``keras``, or ``auto``, the quickest on a CPU that the bundle has.
     """
     recognizer = load_recognizer(model, runtime)
     known = recognizer.length if length is None else length
     shortest, longest = (None, None) if known is None else parse_length(known)
-    return Solver(recognizer, Constraints(charset, shortest, longest))
+    return Solver(recognizer, Constraints(charset or recognizer.alphabet, shortest, longest))

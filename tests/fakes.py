@@ -34,6 +34,7 @@ class FakeRecognizer:
         self.model_sha256 = "f" * 64
         self.temperature = 1.0
         self.length: str | None = None
+        self.alphabet: str | None = None
         self.runtime = "none"
         self.calls: list[int] = []
         self._texts = texts

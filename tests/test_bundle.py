@@ -92,6 +92,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a temperature of 0": (lambda p: write(p, temperature=0), "temperature above 0 .*received 0"),
     "a temperature that is a truth": (lambda p: write(p, temperature=True), "for 'temperature'"),
     "a length that is none": (lambda p: write(p, length="0"), "length of a bundle: .*received '0'"),
+    "an alphabet of other characters": (lambda p: write(p, alphabet="01-"), "expected an alphabet out of .*'01-'"),
     "a length of the wrong type": (lambda p: write(p, length=4), "for 'length'"),
     "no hashes": (lambda p: write(p, files={}), r"to list model\.keras"),
     "a hash of the wrong type": (
@@ -125,8 +126,9 @@ def test_a_file_outside_the_bundle_is_never_opened(tmp_path: Path, name: str) ->
 def test_amending_adds_and_leaves_the_rest(tmp_path: Path) -> None:
     before = load_bundle(write(tmp_path / "b"))
     assert before.length is None
-    after = amend_bundle(before, card={"figure": 0.5}, settings={"reject_below": 0.4}, length="4-6")
+    after = amend_bundle(before, card={"figure": 0.5}, settings={"reject_below": 0.4}, length="4-6", alphabet="01")
     assert after.length == "4-6"
+    assert after.alphabet == "01"
     assert after == load_bundle(before.path)
     assert after.card == {"steps": 7, "figure": 0.5}
     assert after.settings == {"strip_px": 40, "reject_below": 0.4}

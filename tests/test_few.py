@@ -96,6 +96,19 @@ def test_the_length_of_all_labels_is_learnt_where_they_are_enough_to_tell() -> N
     assert few.shared_length(["abcd"] * few.TELLING + ["abcde"]) is None
 
 
+@pytest.mark.parametrize(
+    ("labels", "alphabet"),
+    [
+        (["0011"] * 20, "01"),
+        (["aB"] * 19 + ["aC"], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),  # C once: there may be others
+        (["1234567890"] * 2 + ["11"] * 18, "0123456789"),  # each twice, but not often
+        (["ab"] * 19, None),
+    ],
+)
+def test_the_characters_of_the_texts_are_learnt_from_the_labels(labels: list[str], alphabet: str | None) -> None:
+    assert few.alphabet(labels) == alphabet
+
+
 def test_few_are_folders_alone_with_not_too_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Source(str(labelled(tmp_path / "f", 12)))
     assert is_few([folder], None)
@@ -144,6 +157,7 @@ def test_a_few_labels_make_a_bundle_whose_card_has_the_cross_validated_rate(
     figures = bundle.card["cross_validation"]
     assert (figures["n"], figures["folds"]) == (8, 3)
     assert bundle.length == str(load_design("note").lettering.min_length)
+    assert bundle.alphabet == load_design("note").lettering.charsets[0], "eight labels name no smaller one"
     assert figures["right"] >= 4, "large print, which the shipped model reads"
     assert bundle.card["training"]["settings"]["layer_decay"] == few.LAYER_DECAY
     assert [source["source"] for source in bundle.card["data"]["sources"]] == [str(folder), few.REPLAY]

@@ -123,12 +123,12 @@ def test_load_solver_checks_its_arguments(monkeypatch: pytest.MonkeyPatch) -> No
         load_solver(length="9-2")
 
 
-def test_a_bundle_made_for_one_length_looks_for_it_unless_told_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_made_for_some_texts_looks_for_their_like_unless_told_others(monkeypatch: pytest.MonkeyPatch) -> None:
     made = FakeRecognizer(TEXTS)
-    made.length = "4"
+    made.length, made.alphabet = "4", "12ab"
     monkeypatch.setattr(captcha_solver.solver, "load_recognizer", lambda *_: made)
-    assert load_solver().constraints == Constraints(None, 4, 4)
-    assert load_solver(length="1-9").constraints == Constraints(None, 1, 9)
+    assert load_solver().constraints == Constraints("12ab", 4, 4)
+    assert load_solver(length="1-9", charset="digits").constraints == Constraints("digits", 1, 9)
 
 
 def test_an_unknown_model_lists_the_valid_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 class Bundle:
     """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names.
 
-    ``length`` (``4`` or ``4-6``) is that of the texts it was made for, where they all share one; a solver takes it
-    unless told another.
+    ``length`` (``4`` or ``4-6``) is that of the texts it was made for, where they all share one, and ``alphabet`` holds
+    the characters in them, where those are known; a solver takes both unless told others.
     """
 
     path: Path
@@ -41,6 +41,7 @@ class Bundle:
     sha256: str
     files: frozenset[str] = frozenset()
     length: str | None = None
+    alphabet: str | None = None
 
     @property
     def name(self) -> str:
@@ -117,11 +118,11 @@ def amend_bundle(
     card: Mapping[str, JSON] | None = None,
     settings: Mapping[str, JSON] | None = None,
     length: str | None = None,
+    alphabet: str | None = None,
 ) -> Bundle:
-    """Add to the card and the settings of a saved bundle, an int8 network written beside the others, a length."""
+    """Add to the card and settings of a saved bundle an int8 network written beside the others, a length, an alphabet."""
     manifest = _read_manifest(bundle.path)
-    if length is not None:
-        manifest["length"] = length
+    manifest |= {key: value for key, value in (("length", length), ("alphabet", alphabet)) if value is not None}
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}
     manifest["files"].pop(INT8_FILE, None)
@@ -197,8 +198,18 @@ def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
         card=_entry(manifest, "card", dict),
         files=frozenset(_entry(manifest, "files", dict)),
         length=_length(manifest),
+        alphabet=_alphabet(manifest, charset),
         sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
     )
+
+
+def _alphabet(manifest: Mapping[str, JSON], charset: Charset) -> str | None:
+    if "alphabet" not in manifest:
+        return None
+    alphabet: str = _entry(manifest, "alphabet", str)
+    if not alphabet or set(alphabet) - set(charset.symbols):
+        raise BundleError(f"expected an alphabet out of {charset.symbols!r} in a bundle, received {alphabet!r}")
+    return alphabet
 
 
 def _length(manifest: Mapping[str, JSON]) -> str | None:
