@@ -126,9 +126,9 @@ def test_a_file_outside_the_bundle_is_never_opened(tmp_path: Path, name: str) ->
 def test_amending_adds_and_leaves_the_rest(tmp_path: Path) -> None:
     before = load_bundle(write(tmp_path / "b"))
     assert before.length is None
-    after = amend_bundle(before, card={"figure": 0.5}, settings={"reject_below": 0.4}, length="4-6", alphabet="01")
+    after = amend_bundle(before, card={"figure": 0.5}, settings={"reject_below": 0.4}, length="4-6", alphabet="ab")
     assert after.length == "4-6"
-    assert after.alphabet == "01"
+    assert after.alphabet == "ab"
     assert after == load_bundle(before.path)
     assert after.card == {"steps": 7, "figure": 0.5}
     assert after.settings == {"strip_px": 40, "reject_below": 0.4}

@@ -120,7 +120,7 @@ def amend_bundle(
     length: str | None = None,
     alphabet: str | None = None,
 ) -> Bundle:
-    """Add to the card and settings of a saved bundle an int8 network written beside the others, a length, an alphabet."""
+    """Add to a saved bundle: entries of card and settings, a length, an alphabet, an int8 network written beside it."""
     manifest = _read_manifest(bundle.path)
     manifest |= {key: value for key, value in (("length", length), ("alphabet", alphabet)) if value is not None}
     manifest["card"] = {**manifest["card"], **(card or {})}
