@@ -318,6 +318,22 @@ def test_a_bitmap_glyph_is_made_of_square_cells_of_one_colour() -> None:
     assert sides.min() >= 3, "of 34 px in 8 rows a cell has 4, give or take what does not come out even"
 
 
+def test_uneven_cells_make_some_rows_higher_and_the_glyph_no_larger() -> None:
+    even, uneven = (
+        drawn(base(spec("bitmap", 3, rows_count=8, uneven_fraction=share)), text="A").image[:, :, 0] for share in (0, 1)
+    )
+    assert set(np.unique(uneven).tolist()) == {20, 240}
+    assert np.ptp(np.flatnonzero((uneven < 128).any(axis=0))) == np.ptp(np.flatnonzero((even < 128).any(axis=0)))
+    assert not np.array_equal(even, uneven)
+
+
+def test_a_wave_of_whole_pixels_makes_no_new_colours() -> None:
+    smooth, jagged = (drawn(base(spec("wave", 4, resample=how))).image for how in ("linear", "nearest"))
+    straight = set(np.unique(drawn(base()).image).tolist())
+    assert set(np.unique(jagged).tolist()) <= straight
+    assert not set(np.unique(smooth).tolist()) <= straight
+
+
 def test_busy_designs_have_more_distortions_than_quiet_ones() -> None:
     marks = [dataclasses.replace(spec("lines", 5, colour="random"), probability=0.5)]
     shares = []

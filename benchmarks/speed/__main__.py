@@ -37,7 +37,7 @@ def main(folder: Path | None, passes: int, images: int, parts: tuple[str, ...], 
         results: dict[str, Any] = {"machine": machine(), "passes": passes}
         if not parts or "stages" in parts:
             encoded = _encoded(folder, images)
-            rows = list(stages.stages(encoded, passes=passes))
+            rows = [_told(row) for row in stages.stages(encoded, passes=passes)]
             click.echo(f"## Stages, {len(encoded)} images\n\n{stages.table(rows)}\n")
             results["stages"] = [asdict(row) for row in rows]
         if not parts or "network" in parts:
@@ -54,6 +54,12 @@ def main(folder: Path | None, passes: int, images: int, parts: tuple[str, ...], 
     except CaptchaSolverError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(3)
+
+
+def _told(row: stages.Stages) -> stages.Stages:
+    """The row, after a line on stderr: all of them take some minutes."""
+    click.echo(f"{row.model} {row.runtime}, {row.threads} threads, batch {row.batch}", err=True)
+    return row
 
 
 def _encoded(folder: Path | None, count: int) -> list[bytes]:

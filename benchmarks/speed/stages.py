@@ -18,6 +18,7 @@ from captcha_solver.types import Batch
 
 BATCHES = (1, 8, 32, 128)
 THREADS = (1, 2)
+SLOW = 5  # of the passes over the segmented route, which takes some twenty times as long, only one in so many is made
 STAGES = ("decode", "preprocess", "network", "text", "whole")
 
 
@@ -40,7 +41,8 @@ def stages(images: Sequence[bytes], *, passes: int) -> Iterator[Stages]:
         for runtime in [OnnxRuntime, *([Int8Runtime] if bundle.int8_path else [])]:
             for threads in THREADS:
                 for batch in BATCHES:
-                    yield _measure(bundle, runtime(bundle, threads=threads), images, (batch, threads, passes))
+                    rounds = passes if model == "sliding" else max(1, passes // SLOW)
+                    yield _measure(bundle, runtime(bundle, threads=threads), images, (batch, threads, rounds))
 
 
 def _measure(bundle: Bundle, runtime: OnnxRuntime, images: Sequence[bytes], how: tuple[int, int, int]) -> Stages:

@@ -25,6 +25,7 @@ class Wave(Whole):
 
     amplitude_px: float = strength(2.5, 0, 20)
     period_px: float = setting(50, 6, 400)
+    resample: str = choice("linear", "nearest")
 
     def apply(self, scene: Scene) -> None:
         rng = scene.rng
@@ -33,7 +34,10 @@ class Wave(Whole):
         px, py = rng.uniform(0.6, 1.5, 2) * self.period_px
         shift_x = np.float32(a) * np.sin(rows * np.float32(6.28 / px) + np.float32(rng.uniform(0, 6.28)))
         shift_y = np.float32(b) * np.sin(columns * np.float32(6.28 / py) + np.float32(rng.uniform(0, 6.28)))
-        scene.warp((columns + shift_x).astype(np.float32), (rows + shift_y).astype(np.float32))
+        map_x, map_y = (columns + shift_x).astype(np.float32), (rows + shift_y).astype(np.float32)
+        if self.resample == "nearest":  # whole pixels: edges stay as hard as they are, and become jagged
+            map_x, map_y = np.rint(map_x), np.rint(map_y)
+        scene.warp(map_x, map_y)
 
 
 @dataclass(frozen=True, slots=True)

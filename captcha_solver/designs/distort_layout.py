@@ -156,14 +156,19 @@ class Hollow(PageDistortion):
 
 @dataclass(frozen=True, slots=True)
 class Bitmap(PageDistortion):
-    """Make glyphs of square cells, ``rows_count`` to the font size, as the fonts of early screens have them."""
+    """Make glyphs of cells, ``rows_count`` to the font size, as the fonts of early screens have them.
+
+    ``uneven_fraction`` makes some rows of cells higher than others.
+    """
 
     rows_count: float = setting(12, 6, 40)
+    uneven_fraction: float = setting(0, 0, 1)
     share_probability: float = strength(1, 0, 1)
 
     def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
         chosen = on & (page.uniform_each(0, 1) < self.share_probability)
         page.bitmap_rows[:] = np.where(chosen, self.rows_count, page.bitmap_rows)
+        page.uneven_fraction[:] = np.where(chosen, self.uneven_fraction, page.uneven_fraction)
 
 
 @dataclass(frozen=True, slots=True)

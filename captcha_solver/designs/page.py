@@ -33,6 +33,7 @@ class Page:
     weight_px: FloatArray  # stroke made thicker (> 0) or thinner (< 0)
     hollow_px: FloatArray  # outline width; 0 = solid
     bitmap_rows: FloatArray  # (N, 1) rows of cells in an em; 0 = smooth
+    uneven_fraction: FloatArray  # (N, 1) 0-1, how differently high the rows of cells are
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
     rows: NDArray[np.int32]  # (N, 1) 1, or 2 for text in two rows
@@ -85,6 +86,7 @@ def plain_page(
         weight_px=zero[3],
         hollow_px=zero[4],
         bitmap_rows=np.zeros((n, 1), np.float32),
+        uneven_fraction=np.zeros((n, 1), np.float32),
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
         rows=np.ones((n, 1), np.int32),

@@ -80,7 +80,7 @@ def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
         glyph = _bent(glyph, bend * float(page.size_px[place]), page.rng)
     rows = float(page.bitmap_rows[place[0], 0])
     if rows > 0:
-        glyph = _cells(glyph, float(page.size_px[place]) / rows)
+        glyph = _cells(glyph, float(page.size_px[place]) / rows, float(page.uneven_fraction[place[0], 0]), page.rng)
     weight = float(page.weight_px[place])
     if abs(weight) >= 0.25:
         glyph = reweighted(glyph, weight)
@@ -102,13 +102,17 @@ def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
     return np.asarray(cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
 
 
-def _cells(glyph: Mask, cell_px: float) -> Mask:
-    """The glyph in square cells, each full or empty; as it is where a cell is hardly a pixel."""
+def _cells(glyph: Mask, cell_px: float, uneven: float, rng: np.random.Generator) -> Mask:
+    """The glyph in cells, each full or empty, of rows as high as wide or not; as it is where a cell is hardly a pixel."""
     height, width = glyph.shape
     size = max(1, round(width / cell_px)), max(1, round(height / cell_px))
     if cell_px < 1.3:
         return glyph
     small = cv2.threshold(cv2.resize(glyph, size, interpolation=cv2.INTER_AREA), CELL_FULL, 255, cv2.THRESH_BINARY)[1]
+    if uneven > 0:  # the glyph is as high as before: what some rows gain, others lose
+        heights = 1 + uneven * (rng.random(size[1]) - 0.5) * 1.9
+        middles = (np.arange(4 * size[1]) + 0.5) / (4 * size[1]) * heights.sum()
+        small = small[np.searchsorted(np.cumsum(heights), middles).clip(0, size[1] - 1)]
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
