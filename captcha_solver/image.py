@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from captcha_solver.errors import ImageError
 from captcha_solver.types import Rgb
@@ -97,7 +97,7 @@ def _check_bytes(data: bytes, limits: Limits) -> None:
 def _open(data: bytes, limits: Limits) -> Image.Image:
     """Read the header only, and hold its size against the limits."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = _reader(data)
     except Image.DecompressionBombError as error:
         raise ImageError(f"expected at most {limits.max_pixels:,} pixels, received far more: {error}") from error
     except Exception as error:  # Pillow's readers raise many kinds on broken bytes: none may pass
@@ -109,6 +109,13 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
         image.close()
         raise
     return image
+
+
+def _reader(data: bytes) -> Image.Image:
+    """Pillow's reader of the format; for PNG alone, which most are, the readers of other formats are not loaded."""
+    if bytes(data[: len(PNG_SIGNATURE)]) == PNG_SIGNATURE:
+        return PngImagePlugin.PngImageFile(io.BytesIO(data))
+    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

@@ -103,7 +103,7 @@ def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
 
 
 def _cells(glyph: Mask, cell_px: float, uneven: float, rng: np.random.Generator) -> Mask:
-    """The glyph in cells, each full or empty, of rows as high as wide or not; as it is where a cell is hardly a pixel."""
+    """The glyph in cells, each full or empty, their rows of one height or not; as it is where a cell is a pixel."""
     height, width = glyph.shape
     size = max(1, round(width / cell_px)), max(1, round(height / cell_px))
     if cell_px < 1.3:
