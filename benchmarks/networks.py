@@ -130,6 +130,7 @@ CANDIDATES: dict[str, Build] = {
     "base": sized(NETWORKS["base"]),
     "small": sized(NETWORKS["small"]),
     "wide": sized(SlidingSize(32, 64, 112, 160, 224)),
+    "deep": sized(NETWORKS["deep"]),
     "early rows": sized(SlidingSize(early=True)),
     "depthwise": blocks(separable, (96, 160, 224)),
     "squeeze-excite": blocks(squeezed, (48, 80, 112)),

@@ -11,8 +11,11 @@ from captcha_solver.designs.draw import draw
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import CaptchaSolverError, DatasetError, DesignError, OptionError
 from captcha_solver.image import encode_png
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.models.sliding import NETWORKS, SlidingSize, build_sliding
 from captcha_solver.slide import SlideSettings
 from captcha_solver.training.augment import augment
+from captcha_solver.training.learner import predict, take_weights
 from captcha_solver.training.sliding import MakeStrips, SlidingTask, fits
 from captcha_solver.training.sources import Mixture, Source, folder_samples, parse_source
 from captcha_solver.types import Sample
@@ -126,3 +129,29 @@ def test_augmented_images_keep_their_shape_and_differ() -> None:
     assert {view.shape for view in views} == {image.shape}
     assert {view.dtype for view in views} == {np.dtype(np.uint8)}
     assert sum((view != image).any() for view in views) >= 15
+
+
+@pytest.mark.slow
+def test_a_deeper_network_that_takes_the_weights_of_a_shallower_one_answers_the_same() -> None:
+    shallow = build_sliding(16, 5, SlidingSize(8, 8, 16, 16, 16))
+    rng = np.random.default_rng(0)
+    shallow.set_weights([w + rng.uniform(0, 0.3, w.shape).astype(np.float32) for w in shallow.get_weights()])
+    size = SlidingSize(8, 8, 16, 16, 16, further=(1, 2, 1), kernels=(3, 5, 5), gates=True, attention=True)
+    deep = build_sliding(16, 5, size)
+    take_weights(deep, shallow, load_bundle(shipped_bundles()["sliding"]))
+    strips = rng.random((2, 16, 64, 3), np.float32)
+    np.testing.assert_allclose(predict(deep, strips), predict(shallow, strips), atol=1e-4)
+    for layer in deep.layers:  # and what is new does take part, once it has learnt something
+        if layer.name.endswith("_norm"):
+            layer.gamma.assign(np.ones(layer.gamma.shape))
+    assert np.abs(predict(deep, strips) - predict(shallow, strips)).max() > 0.01
+
+
+@pytest.mark.slow
+def test_a_network_may_be_named_beside_a_start_and_must_be_known() -> None:
+    start = load_bundle(shipped_bundles()["sliding"])
+    assert SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0, start=start).network is None
+    task = SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0, start=start, network="small")
+    assert task.build().get_layer("block1_conv1").filters == NETWORKS["small"].block1
+    with pytest.raises(OptionError, match="a network out of base, small, deep, received 'huge'"):
+        SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0, network="huge")
