@@ -193,6 +193,7 @@ LAYERS: dict[str, Callable[[Any, list[Any], bool], Any]] = {
     "BatchNormalization": _batch_norm,
     "MultiHeadAttention": _attention,
     "Activation": lambda layer, received, _: ACTIVATIONS[layer.activation.__name__](received[0]),
+    "ReLU": lambda _, received, __: received[0].relu(),
     "Add": lambda _, received, __: received[0] + received[1],
     "Multiply": lambda _, received, __: received[0] * received[1],
     "Rescaling": lambda layer, received, _: received[0] * layer.scale + layer.offset,
