@@ -1,13 +1,18 @@
-"""Vary a labelled image without changing its text: geometry, colour, blur; so that few labels go a long way."""
+"""Vary a labelled image without changing its text: lines, geometry, colour, blur; so that few labels go a long way."""
 
 import cv2
 import numpy as np
 
 from captcha_solver.types import Rgb
 
+STRUCK = 0.2  # of the images; a line may hide a character, so not more
+PICKED = 24  # pixels, of which the one unlike the others gives the line's colour
+
 
 def augment(image: Rgb, rng: np.random.Generator) -> Rgb:
     """Another view of ``image`` (H, W, 3) uint8, of the same size."""
+    if rng.random() < STRUCK:
+        image = _struck(image, rng)
     if rng.random() < 0.8:
         image = _affine(image, rng)
     if rng.random() < 0.3:
@@ -20,6 +25,21 @@ def augment(image: Rgb, rng: np.random.Generator) -> Rgb:
         noise = rng.standard_normal((*image.shape[:2], 1), np.float32) * np.float32(rng.uniform(2, 10))
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     return image
+
+
+def _struck(image: Rgb, rng: np.random.Generator) -> Rgb:
+    """A curve across the picture in the colour of something in it: what lies under a line is the same text."""
+    height, width = image.shape[:2]
+    rows, columns = rng.integers(height, size=PICKED), rng.integers(width, size=PICKED)
+    picked = image[rows, columns].astype(np.int32)
+    colour = picked[np.abs(picked - np.median(picked, axis=0)).max(axis=1).argmax()]
+    along = np.linspace(rng.uniform(-0.1, 0.4), rng.uniform(0.6, 1.1), 24)
+    level = rng.uniform(0.2, 0.8) + rng.uniform(-0.4, 0.4) * (along - 0.5)
+    swing = rng.uniform(0, 0.25) * np.sin(2 * np.pi * (rng.uniform(0.3, 2) * along + rng.random()))
+    points = np.stack([along * width, (level + swing) * height], axis=1).round().astype(np.int32)
+    thickness = int(rng.integers(1, max(2, height // 20) + 1))
+    how = cv2.LINE_AA if rng.random() < 0.7 else cv2.LINE_8
+    return np.asarray(cv2.polylines(image.copy(), [points], False, colour.tolist(), thickness, how), np.uint8)
 
 
 def _affine(image: Rgb, rng: np.random.Generator) -> Rgb:
