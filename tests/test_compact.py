@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from captcha_solver.models.compact import pack_keras, pack_onnx, round_kernels
@@ -47,25 +48,45 @@ def test_a_zip_is_packed_and_holds_what_it_held(tmp_path: Path) -> None:
     assert path.read_bytes() == packed
 
 
-def test_an_onnx_network_of_half_the_size_gives_the_same_to_a_ten_thousandth(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    rng = np.random.default_rng(0)
-    kernel = rng.normal(size=(64, 64)).astype(np.float32)
-    kernel[3] = 0  # a row without a scale of its own
-    bias = rng.normal(size=64).astype(np.float32)
+def convolution(kernel: np.ndarray, path: Path) -> None:
+    """An ONNX network of one convolution without padding; ``kernel`` (out, in, h, w)."""
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["kernel", "x"], ["y"]), helper.make_node("Add", ["y", "bias"], ["z"])],
+        [helper.make_node("Conv", ["x", "kernel"], ["y"])],
         "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [64])],
-        [helper.make_tensor_value_info("z", TensorProto.FLOAT, [64])],
-        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(bias, "bias")],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, kernel.shape[1], 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, len(kernel), 6, 6])],
+        [numpy_helper.from_array(kernel, "kernel")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    before = path.stat().st_size
-    pack_onnx(path)
-    assert path.stat().st_size < 0.6 * before
-    x = rng.normal(size=64).astype(np.float32)
-    (z,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
-    expected = kernel @ x + bias
-    np.testing.assert_allclose(z, expected, atol=1e-4 * np.abs(expected).max())
-    assert z[3] == bias[3]
+
+
+def answer(path: Path, x: np.ndarray) -> np.ndarray:
+    (y,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
+    return np.asarray(y)
+
+
+def test_folded_kernels_are_stored_in_half_the_room_and_nothing_is_lost(tmp_path: Path) -> None:
+    path, rng = tmp_path / "model.onnx", np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 16, 32)).astype(np.float16).astype(np.float32)  # as Keras orders it
+    kernel[..., 5] = 0
+    factor = 10 ** rng.uniform(-3, 3, 32).astype(np.float32)  # channels of very different sizes
+    convolution(np.ascontiguousarray((kernel * factor).transpose(3, 2, 0, 1)), path)
+    x, size = rng.normal(size=(1, 16, 8, 8)).astype(np.float32), path.stat().st_size
+    before = answer(path, x)
+    pack_onnx(path, [np.zeros(4, np.float32), kernel])
+    assert path.stat().st_size < 0.6 * size
+    largest = np.abs(before).max(axis=(0, 2, 3), keepdims=True)
+    assert (np.abs(answer(path, x) - before) <= 1e-5 * largest).all()
+
+
+@pytest.mark.parametrize("off", [1e-4, 1e-3])
+def test_kernels_that_float16_does_not_hold_stay_as_they_are(tmp_path: Path, off: float) -> None:
+    path, rng = tmp_path / "model.onnx", np.random.default_rng(0)
+    kernel = rng.normal(size=(3, 3, 16, 32)).astype(np.float16).astype(np.float32)
+    other = kernel + np.float32(off)
+    convolution(np.ascontiguousarray(other.transpose(3, 2, 0, 1)), path)
+    before = numpy_helper.to_array(onnx.load(path).graph.initializer[0])
+    for weights in ([kernel], [other], []):  # another network's, or one that was never rounded
+        pack_onnx(path, weights)
+        (kept,) = onnx.load(path).graph.initializer
+        assert np.array_equal(numpy_helper.to_array(kept), before)

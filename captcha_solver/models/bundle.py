@@ -95,7 +95,7 @@ def save_bundle(  # the manifest's own keys, each by name
         for stale in (MANIFEST, INT8_FILE):
             (folder / stale).unlink(missing_ok=True)
         write_keras(model, folder / KERAS_FILE)
-        write_onnx(folder / KERAS_FILE, folder / ONNX_FILE)
+        write_onnx(folder / KERAS_FILE, folder / ONNX_FILE, model.get_weights())
         manifest = {
             "format": FORMAT,
             "kind": kind,

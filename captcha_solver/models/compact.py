@@ -1,18 +1,20 @@
-"""Make a network's files half as large: kernels kept to 16 bits, with what they answer unchanged to about 1e-5.
+"""Make a network's files about half as large, and lose nothing: kernels that float16 holds exactly, stored as float16.
 
 ``model.keras`` is a zip of float32 arrays; kernels rounded to float16 beforehand leave half of each number zero, and
-the zip is packed. ``model.onnx`` holds kernels into which normalisations are folded: 16-bit integers and a scale for
-each output channel, multiplied out once when the network is loaded.
+the zip is packed. The exporter folds normalisations into the kernels of ``model.onnx``, so that there each is a kernel
+of float16 times a factor for each output channel: both are stored, and multiplied out once when the network is loaded.
 """
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 LEAST_NUMBERS = 1024  # a smaller array is not worth two more nodes
-LEVELS = 32767
+SAME = 1e-6  # of a channel's largest weight: what float32 itself makes of the product
 
 
 def round_kernels(model: Any) -> None:
@@ -33,26 +35,29 @@ def pack_keras(path: Path) -> None:
             packed.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
 
 
-def pack_onnx(path: Path) -> None:
-    """Store the large float32 arrays of ``path`` as int16 times a float32 scale for each index of the first axis."""
+def pack_onnx(path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
+    """Store those large arrays of ``path`` as float16 that are one of the Keras ``weights`` times a factor a channel.
+
+    An array that is none of them, to within ``SAME``, stays as it is.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
+    kernels = [np.moveaxis(w, (-1, -2), (0, 1)) for w in weights if w.ndim == 4]  # as ONNX orders them: out, in, h, w
     model = onnx.load(path)
     nodes, arrays = [], []
     for each in model.graph.initializer:
         array = numpy_helper.to_array(each)
-        if each.data_type != TensorProto.FLOAT or array.size < LEAST_NUMBERS or array.ndim < 2:
+        found = None if array.size < LEAST_NUMBERS else _factored(array, kernels)
+        if found is None:
             arrays.append(each)
             continue
-        scale = np.abs(array).max(axis=tuple(range(1, array.ndim)), keepdims=True) / np.float32(LEVELS)
-        scale = np.where(scale == 0, np.float32(1), scale).astype(np.float32)
-        levels = np.rint(array / scale).astype(np.int16)
-        names = {part: f"{each.name}/{part}" for part in ("levels", "scale", "float")}
-        arrays += [numpy_helper.from_array(levels, names["levels"]), numpy_helper.from_array(scale, names["scale"])]
+        names = {part: f"{each.name}/{part}" for part in ("half", "factor", "float")}
+        parts = zip(found, ("half", "factor"), strict=True)
+        arrays += [numpy_helper.from_array(part, names[name]) for part, name in parts]
         nodes += [
-            helper.make_node("Cast", [names["levels"]], [names["float"]], to=TensorProto.FLOAT),
-            helper.make_node("Mul", [names["float"], names["scale"]], [each.name]),
+            helper.make_node("Cast", [names["half"]], [names["float"]], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [names["float"], names["factor"]], [each.name]),
         ]
     del model.graph.initializer[:]
     model.graph.initializer.extend(arrays)
@@ -61,3 +66,20 @@ def pack_onnx(path: Path) -> None:
     model.graph.node.extend([*nodes, *body])
     onnx.checker.check_model(model)
     onnx.save(model, path)
+
+
+def _factored(
+    array: NDArray[np.float32], kernels: Sequence[NDArray[np.float32]]
+) -> tuple[NDArray[np.float16], NDArray[np.float32]] | None:
+    """The float16 kernel and the factors (out, 1, 1, 1) that ``array`` is the product of; ``None`` if it is none."""
+    for kernel in kernels:
+        half = kernel.astype(np.float16)
+        if kernel.shape != array.shape or not np.array_equal(half.astype(np.float32), kernel):
+            continue
+        places = np.abs(kernel).reshape(len(kernel), -1).argmax(axis=1)[:, None]
+        largest = np.take_along_axis(kernel.reshape(len(kernel), -1), places, axis=1)
+        folded = np.take_along_axis(array.reshape(len(array), -1), places, axis=1)
+        factor = np.divide(folded, largest, out=np.zeros_like(folded), where=largest != 0).reshape(-1, 1, 1, 1)
+        if (np.abs(kernel * factor - array) <= SAME * np.abs(folded).reshape(-1, 1, 1, 1)).all():
+            return half, factor
+    return None

@@ -7,11 +7,12 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from captcha_solver.errors import SetupError
 from captcha_solver.models.compact import pack_keras, pack_onnx
@@ -30,8 +31,8 @@ def write_keras(model: Any, path: Path) -> None:
     temporary.replace(path)
 
 
-def write_onnx(keras_path: Path, path: Path) -> None:
-    """``model.onnx`` from ``model.keras``, batch and width left free.
+def write_onnx(keras_path: Path, path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
+    """``model.onnx`` from ``model.keras``, whose arrays are ``weights``; batch and width left free.
 
     TensorFlow exports, whichever backend trained: the exporters of the others fix the width. A process holds
     one backend only, so that another backend's export runs in a process of its own.
@@ -42,7 +43,7 @@ def write_onnx(keras_path: Path, path: Path) -> None:
         export(keras_path, temporary)
     else:
         _export_elsewhere(keras_path, temporary)
-    pack_onnx(temporary)
+    pack_onnx(temporary, weights)
     temporary.replace(path)
 
 
