@@ -75,7 +75,7 @@ def test_a_small_network_learns_from_a_teacher_and_is_gone_on_with_as_it_is(tmp_
 @pytest.mark.parametrize(
     ("network", "teacher", "error", "says"),
     [
-        ("huge", None, OptionError, "expected a network out of base, small, received 'huge'"),
+        ("huge", None, OptionError, "expected a network out of base, small, deep, received 'huge'"),
         ("small", "segmented", BundleError, "expected a teacher .*sliding.*received .*segmented"),
     ],
 )

@@ -46,23 +46,29 @@ def peak_gflops(passes: int) -> float:
 def mflop(onnx_path: Path, shape: tuple[int, ...]) -> float:
     """Millions of floating-point operations (a multiply-add is two) of the convolutions and products for one input."""
     import onnx
+    import onnxruntime
 
     model = onnx.load(str(onnx_path))
-    for dimension, size in zip(model.graph.input[0].type.tensor_type.shape.dim, shape, strict=True):
-        dimension.dim_value = size
-    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
-    shapes = {
-        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
-        for value in [*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input]
-    }
-    weights = {tensor.name: list(tensor.dims) for tensor in inferred.graph.initializer}
+    known = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    nodes = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul", "Gemm")]
+    wanted = {name for node in nodes for name in (*node.input[:2], node.output[0])} - set(known)
+    wanted -= {value.name for value in (*model.graph.input, *model.graph.output)}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in sorted(wanted))
+    options = onnxruntime.SessionOptions()  # as it is written: no product is folded into another
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: np.zeros(shape, np.float32)})
+    known |= {output.name: list(array.shape) for output, array in zip(session.get_outputs(), found, strict=True)}
+    known[session.get_inputs()[0].name] = list(shape)
     total = 0.0
-    for node in inferred.graph.node:
+    for node in nodes:
+        second = known[node.input[1]]
         if node.op_type == "Conv":
-            total += 2 * float(np.prod(shapes[node.output[0]])) * float(np.prod(weights[node.input[1]][1:]))
-        elif node.op_type in ("MatMul", "Gemm"):
-            inner = weights[node.input[1]][0] if node.input[1] in weights else shapes[node.input[0]][-1]
-            total += 2 * float(np.prod(shapes[node.output[0]])) * inner
+            inner = float(np.prod(second[1:]))
+        else:
+            turned = any(each.name == "transB" and each.i for each in node.attribute)
+            inner = second[-1 if turned else -2]
+        total += 2 * float(np.prod(known[node.output[0]])) * inner
     return total / shape[0] / 1e6
 
 
