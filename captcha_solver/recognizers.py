@@ -65,7 +65,7 @@ class Recognizer(Protocol):
 
 
 class Sliding:
-    """One fully convolutional network over the unsegmented strip, read with CTC."""
+    """One network over the unsegmented strip, read with CTC."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         from captcha_solver.slide import SlideSettings

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -53,7 +54,11 @@ def test_a_quantised_network_answers_nearly_as_the_other_does(tmp_path: Path, mo
     assert figures["images"] == 4 * 192
     assert figures["accuracy_int8"] > figures["accuracy_fp32"] - 0.05 > 0.5
     assert bundle.int8_path is not None
-    assert bundle.int8_path.stat().st_size < 0.5 * bundle.onnx_path.stat().st_size
+    weights = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(bundle.onnx_path).graph.initializer)
+    assert bundle.int8_path.stat().st_size < 0.5 * 4 * weights, "less than half of what float32 takes"
+    kernels = [n.input[1] for n in onnx.load(bundle.int8_path).graph.node if n.op_type == "Gemm"]
+    assert kernels, "the shipped network has attention"
+    assert not any("DequantizeLinear" in name for name in kernels), "whose kernels stay in float"
     assert load_runtime(bundle).name == "int8"
     assert load_runtime(bundle, "onnx").name == "onnx"
     batch = labelled(made)[0][0]

@@ -2,7 +2,7 @@
 
 Static, per channel, activations unsigned, weights signed and held to 7 bits: on processors without VNNI the products of
 8-bit weights overflow their 16-bit sums and the answers break. Ranges leave out the 0.001 % most extreme values.
-Attention stays in float: it is a small part of the work, and its products range too widely.
+The products and kernels of attention stay in float; what comes to them may pass through 8 bits.
 Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
 """
 
@@ -19,7 +19,7 @@ from captcha_solver.models.export import require_exporters
 from captcha_solver.types import Batch
 
 KEPT_PERCENTILE = 99.999
-IN_FLOAT = "attention"  # nodes whose names have this
+IN_FLOAT = ("MatMul", "Gemm", "Softmax")  # what attention is made of; the rest of a network is convolutions
 IMAGES_A_BATCH = 16
 
 
@@ -43,7 +43,7 @@ def write_int8(onnx_path: Path, path: Path, batches: Sequence[Batch]) -> None:
             str(folded),
             str(written),
             Reader(),
-            nodes_to_exclude=_names(folded, IN_FLOAT),
+            nodes_to_exclude=_nodes(folded, IN_FLOAT),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -55,11 +55,11 @@ def write_int8(onnx_path: Path, path: Path, batches: Sequence[Batch]) -> None:
         path.write_bytes(written.read_bytes())
 
 
-def _names(onnx_path: Path, part: str) -> list[str]:
-    """The nodes of the network whose names have ``part``."""
+def _nodes(onnx_path: Path, operations: Sequence[str]) -> list[str]:
+    """Names of the network's nodes that do one of ``operations``: an exporter's names do not tell the layer."""
     import onnx
 
-    return [node.name for node in onnx.load(onnx_path).graph.node if part in node.name]
+    return [node.name for node in onnx.load(onnx_path).graph.node if node.op_type in operations]
 
 
 def _named(onnx_path: Path, batches: Sequence[Batch]) -> Iterator[dict[str, Batch]]:
