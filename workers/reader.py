@@ -1,0 +1,66 @@
+"""The models of one process: loaded once, warmed, and kept; options of a job in, a solver out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from captcha_solver.decode import Constraints, parse_length
+from captcha_solver.errors import OptionError
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.recognizers import Recognizer, load_recognizer
+from captcha_solver.solver import Solver
+from captcha_solver.types import Rgb
+from workers.messages import Options
+
+WARM_WIDTHS_PX = (60, 100, 160, 240)
+SOLVERS_KEPT = 64
+
+
+class Reader:
+    """Recognizers by name, and solvers made from them as jobs ask for them."""
+
+    def __init__(self, models: Sequence[str], runtime: str = "auto") -> None:
+        self._recognizers: dict[str, Recognizer] = {name: load_recognizer(name, runtime) for name in models}
+        self._solvers: dict[Options, Solver] = {}
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """Name -> SHA-256 of each model."""
+        return {name: recognizer.model_sha256 for name, recognizer in self._recognizers.items()}
+
+    def warm(self) -> None:
+        """Read an image or two with each model: the first answers of a process are slow."""
+        for recognizer in self._recognizers.values():
+            for width in WARM_WIDTHS_PX:
+                recognizer.score([_bars(width)])
+
+    def solver(self, options: Options) -> Solver:
+        """The solver for ``options``; ``OptionError`` where they ask for what there is not."""
+        if options not in self._solvers:
+            if len(self._solvers) >= SOLVERS_KEPT:
+                self._solvers.clear()
+            self._solvers[options] = self._made(options)
+        return self._solvers[options]
+
+    def _made(self, options: Options) -> Solver:
+        if options.model not in self._recognizers:
+            raise OptionError(f"expected a model among {', '.join(self._recognizers)}, received {options.model!r}")
+        recognizer = self._recognizers[options.model]
+        length = recognizer.length if options.length is None else options.length
+        shortest, longest = (None, None) if length is None else parse_length(length)
+        return Solver(recognizer, Constraints(options.charset or recognizer.alphabet, shortest, longest))
+
+
+def model_hashes(models: Sequence[str]) -> dict[str, str]:
+    """Name -> SHA-256 of each bundle, without loading a network."""
+    shipped = shipped_bundles()
+    return {name: load_bundle(shipped.get(name, name)).sha256 for name in models}
+
+
+def _bars(width_px: int) -> Rgb:
+    """An image with something dark in it: four bars on white."""
+    image = np.full((40, width_px, 3), 255, np.uint8)
+    for bar in range(4):
+        left = (bar * 2 + 1) * width_px // 9
+        image[8:32, left : left + width_px // 18] = 20
+    return image

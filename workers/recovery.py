@@ -1,0 +1,103 @@
+"""Jobs in Redis in, the same jobs going on out: what was lost is queued again, what has run out is dropped."""
+
+import time
+
+from workers import keys
+from workers.connection import Client, Pipe
+from workers.messages import Job
+from workers.queue import ChunkQueue, rq_id
+from workers.store import drop_images, end, fetch
+
+SWEEP_EVERY_S = 3
+LOST_AFTER_S = 6  # a chunk that is neither queued nor running for so long is queued again
+
+
+def sweep(redis: Client, queue: ChunkQueue) -> int:
+    """Look after all jobs, at most once in ``SWEEP_EVERY_S`` however many workers ask. How many chunks were lost.
+
+    RQ runs a chunk again whose worker died. It does not see a chunk that was popped and never begun (for a minute), one
+    that has failed as often as it may, or one whose place in the queue Redis forgot in a crash. What is true is the set
+    of chunks without an answer; this compares it with the queue.
+    """
+    if not redis.set(keys.SWEEP_LOCK, 1, nx=True, ex=SWEEP_EVERY_S):
+        return 0
+    _expire(redis)
+    _drop_orphans(redis)
+    return _requeue(redis, queue)
+
+
+def _requeue(redis: Client, queue: ChunkQueue) -> int:
+    ids = [each.decode() for each in redis.zrange(keys.OPEN, 0, -1)]
+    if not ids:
+        redis.delete(keys.SUSPECTS)
+        return 0
+    with redis.pipeline(transaction=False) as pipe:
+        for job_id in ids:
+            pipe.smembers(keys.chunks(job_id))
+        unanswered = {
+            job_id: {int(each) for each in chunks} for job_id, chunks in zip(ids, pipe.execute(), strict=True)
+        }
+    known = queue.known()
+    missing = {
+        rq_id(job_id, chunk): (job_id, chunk)
+        for job_id, chunks in unanswered.items()
+        for chunk in chunks
+        if rq_id(job_id, chunk) not in known
+    }
+    lost = [missing[name] for name in _suspected_long(redis, set(missing))]
+    jobs = {job.id: job for job, _ in fetch(redis, ids)}
+    for job_id in ids:
+        if job_id not in jobs:
+            redis.zrem(keys.OPEN, job_id)
+        elif not unanswered[job_id]:
+            end(redis, jobs[job_id])
+    with redis.pipeline() as pipe:
+        for job_id, chunk in lost:
+            if job_id in jobs:
+                pipe.lrem(queue.rq.intermediate_queue_key, 0, rq_id(job_id, chunk))
+                queue.enqueue(jobs[job_id], [chunk], pipe)
+                pipe.zrem(keys.SUSPECTS, rq_id(job_id, chunk))
+        pipe.hincrby(keys.STATISTICS, "chunks_requeued", len(lost))
+        pipe.execute()
+    return len(lost)
+
+
+def _suspected_long(redis: Client, missing: set[str]) -> list[str]:
+    """Those of the missing chunks that were missing for some time; a chunk just popped is missing for a moment."""
+    now = time.time()
+    since = {name.decode(): when for name, when in redis.zrange(keys.SUSPECTS, 0, -1, withscores=True)}
+    found_again, new = set(since) - missing, missing - set(since)
+    with redis.pipeline() as pipe:
+        if found_again:
+            pipe.zrem(keys.SUSPECTS, *found_again)
+        if new:
+            pipe.zadd(keys.SUSPECTS, dict.fromkeys(new, now))
+        pipe.execute()
+    return [name for name in missing & set(since) if now - since[name] >= LOST_AFTER_S]
+
+
+def _expire(redis: Client) -> None:
+    """Drop the images and answers of jobs whose time has run out; the job itself stays for a while, as expired."""
+    due = [each.decode() for each in redis.zrangebyscore(keys.EXPIRY, "-inf", time.time())]
+    found = {job.id: job for job, _ in fetch(redis, due)}
+    for job_id in due:
+        with redis.pipeline() as pipe:
+            if job_id in found:
+                _expire_job(pipe, found[job_id])
+            pipe.zrem(keys.EXPIRY, job_id)
+            pipe.execute()
+
+
+def _expire_job(pipe: Pipe, job: Job) -> None:
+    pipe.hset(keys.job(job.id), "expired", 1)
+    pipe.hsetnx(keys.job(job.id), "finished_at", repr(time.time()))
+    drop_images(pipe, job)
+    pipe.unlink(keys.results(job.id), keys.attempts(job.id))
+    pipe.xadd(keys.events(job.id), {"event": "finished"})
+
+
+def _drop_orphans(redis: Client) -> None:
+    """Give back the room of uploads that were cut off."""
+    for job_id in [each.decode() for each in redis.hkeys(keys.STORED)]:
+        if not redis.exists(keys.draft(job_id), keys.job(job_id)):
+            redis.hdel(keys.STORED, job_id)

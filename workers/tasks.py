@@ -1,0 +1,130 @@
+"""What RQ runs: ``solve_chunk``, at the desk of the process that has the models."""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from redis.exceptions import RedisError
+
+from captcha_solver.errors import CaptchaSolverError
+from workers import keys
+from workers.chunk import Chunk, record, take
+from workers.connection import Client
+from workers.messages import Answer, answer, refusal
+from workers.queue import ChunkQueue, chunk_of
+from workers.reader import Reader
+
+PART = 64  # images answered at once: what a killed worker loses, and how soon a cancelled job stops
+CAREFUL_AFTER = 3  # begun so often without an end, a chunk is read image by image
+TRIES_ALONE = 3  # in whose hands a worker died so often, that image is given up
+
+
+class Desk:
+    """Solves chunks in one process: its models, its Redis, and the next chunk fetched while this one is read."""
+
+    def __init__(self, redis: Client, queue: ChunkQueue, reader: Reader) -> None:
+        self.redis = redis
+        self.reader = reader
+        self.chunks_done = 0
+        self._next = Prefetch(redis, queue)
+
+    def solve(self, job_id: str, number: int) -> None:
+        """Answer all that is unanswered in a chunk. Run again, by whomever, it goes on where it was left."""
+        chunk = take(self.redis, job_id, number, self._next.take(job_id, number))
+        if chunk is None:
+            return
+        self._next.start()
+        if chunk.attempt > CAREFUL_AFTER:
+            self._one_by_one(chunk)
+        else:
+            indexes = list(chunk.images)
+            for start in range(0, len(indexes), PART):
+                if not record(self.redis, chunk, self._answers(chunk, indexes[start : start + PART])):
+                    break  # cancelled, or answered by another worker meanwhile
+        self.chunks_done += 1
+
+    def _one_by_one(self, chunk: Chunk) -> None:
+        """After several tries that did not end: find the image that ends the worker, and answer the others."""
+        for index, upload in chunk.images.items():
+            tries = self.redis.hincrby(keys.attempts(chunk.job.id), f"i{index}", 1)
+            if tries > TRIES_ALONE:
+                given_up = "a worker died or ran out of time each time it read this image"
+                found = refusal(index, upload.name, upload.label, code="worker_died", detail=given_up)
+            else:
+                try:
+                    (found,) = self._answers(chunk, [index])
+                except Exception as error:  # whatever it is, it is this image's alone
+                    kind = type(error).__name__
+                    found = refusal(index, upload.name, upload.label, code="internal_error", detail=kind)
+            record(self.redis, chunk, [found])
+
+    def _answers(self, chunk: Chunk, indexes: Sequence[int]) -> list[Answer]:
+        uploads = [chunk.images[index] for index in indexes]
+        options, expected = chunk.job.options, chunk.job.model_sha256
+        loaded = self.reader.models.get(options.model)
+        if loaded != expected:
+            detail = f"the job is for {options.model} {expected[:12]}, this worker has {(loaded or 'none')[:12]}"
+            return [
+                _refused(i, up.name, up.label, "model_changed", detail) for i, up in zip(indexes, uploads, strict=True)
+            ]
+        try:
+            solver = self.reader.solver(options)
+        except CaptchaSolverError as error:
+            return [
+                _refused(i, up.name, up.label, "bad_option", str(error)) for i, up in zip(indexes, uploads, strict=True)
+            ]
+        solutions = solver.solve_batch([upload.image for upload in uploads])
+        return [
+            answer(index, upload.name, upload.label, solution, fold_case=options.fold_case)
+            for index, upload, solution in zip(indexes, uploads, solutions, strict=True)
+        ]
+
+
+def _refused(index: int, name: str, label: str | None, code: str, detail: str) -> Answer:
+    return refusal(index, name, label, code=code, detail=detail)
+
+
+class Prefetch:
+    """Fetches the images of the chunk at the head of the queue while another is read; a guess, checked when used."""
+
+    def __init__(self, redis: Client, queue: ChunkQueue) -> None:
+        self._redis = redis
+        self._queue = queue
+        self._thread: threading.Thread | None = None
+        self._found: tuple[str, int, Mapping[bytes, bytes]] | None = None
+
+    def start(self) -> None:
+        self._found = None
+        self._thread = threading.Thread(target=self._fetch, daemon=True)
+        self._thread.start()
+
+    def take(self, job_id: str, number: int) -> Mapping[bytes, bytes] | None:
+        """The images of this chunk, if it is the one that was fetched."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        found, self._found = self._found, None
+        return found[2] if found and found[:2] == (job_id, number) and found[2] else None
+
+    def _fetch(self) -> None:
+        try:
+            head = self._redis.lindex(self._queue.rq.key, 0)
+            place = chunk_of(head.decode()) if head else None
+            if place is not None:
+                self._found = (*place, self._redis.hgetall(keys.images(*place)))
+        except RedisError:
+            self._found = None  # it is fetched again when it is needed, and the error shows there
+
+
+_desks: list[Desk] = []  # of this process: RQ finds a task by its name, and gives it nothing but ids
+
+
+def sit_down(desk: Desk) -> None:
+    """Make ``desk`` the one that solves this process's chunks."""
+    _desks[:] = [desk]
+
+
+def solve_chunk(job_id: str, number: int) -> None:
+    """RQ's task: answer the chunk ``number`` of a job."""
+    if not _desks:
+        raise RuntimeError("no models are loaded in this process: start workers with python -m workers")
+    _desks[0].solve(job_id, number)

@@ -1,0 +1,180 @@
+"""One worker process: loads its models, says that it is ready, and solves chunks until it is told to stop."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job as RqJob
+from rq.queue import Queue as RqQueue
+from rq.worker import SimpleWorker
+from rq.worker.base import WorkerStatus
+
+from workers import keys, webhooks
+from workers.connection import Client, connect
+from workers.queue import SERIALIZER, ChunkQueue
+from workers.reader import Reader
+from workers.recovery import SWEEP_EVERY_S, sweep
+from workers.settings import Settings
+from workers.tasks import Desk, sit_down
+
+BEAT_S = 2.0  # between two renewals of a lease
+LEASE_S = 8  # a chunk whose worker was not heard of for so long is run again
+WORKER_TTL_S = 17  # RQ blocks for 15 s less than this for the next chunk
+READY_TTL_S = 10.0
+
+log = structlog.get_logger("workers")
+
+
+class Beat:
+    """Calls ``beat`` every ``every_s`` seconds from a thread of its own, until the block ends."""
+
+    def __init__(self, beat: Callable[[], object], every_s: float) -> None:
+        self._beat = beat
+        self._every_s = every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Beat":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every_s):
+            try:
+                self._beat()
+            except RedisError as error:  # Redis is away: the lease runs out, and whoever is there does the chunk again
+                log.warning("heartbeat failed", error=str(error))
+
+
+class ChunkWorker(SimpleWorker):
+    """RQ's worker that does not fork, with a lease that lasts seconds and is renewed while it works."""
+
+    max_connection_wait_time = 2.0
+    log_result_lifespan = False
+
+    def __init__(self, queue: ChunkQueue, settings: Settings, name: str) -> None:
+        super().__init__(
+            [queue.rq],
+            name=name,
+            connection=queue.rq.connection,
+            serializer=SERIALIZER,
+            worker_ttl=WORKER_TTL_S,
+            maintenance_interval=SWEEP_EVERY_S,
+            log_job_description=False,
+        )
+        self._chunks = queue
+        self._settings = settings
+
+    @property
+    def told_to_stop(self) -> bool:
+        return self._shutdown_requested_date is not None
+
+    def execute_job(self, job: RqJob, queue: RqQueue) -> None:
+        execution: Execution = self.prepare_execution(job)
+        with Beat(lambda: self.maintain_heartbeats(job, execution), BEAT_S):
+            self.perform_job(job, queue, execution)
+        self.set_state(WorkerStatus.IDLE)
+
+    def get_heartbeat_ttl(self, job: RqJob, working_time: float = 0.0) -> int:
+        return LEASE_S
+
+    def run_maintenance_tasks(self) -> None:
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        lost = sweep(self.connection, self._chunks)
+        if lost:
+            log.warning("queued lost chunks again", chunks=lost)
+        webhooks.deliver_due(self.connection, self._settings)
+
+
+def run_worker(settings: Settings, url: str, *, burst: bool = False, max_jobs: int | None = None) -> None:
+    """Solve chunks of the queue until told to stop by SIGTERM or SIGINT, which let the chunk in hand end.
+
+    ``burst`` ends when the queue is empty, ``max_jobs`` after so many chunks. Redis may go away meanwhile.
+    """
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    redis = connect(url)
+    queue = ChunkQueue(settings.queue, redis, settings.chunk_timeout_s)
+    reader = Reader(settings.models, settings.runtime)
+    reader.warm()
+    desk = Desk(redis, queue, reader)
+    sit_down(desk)
+    ready = Ready(connect(url, retries=1), name, reader, settings.runtime)
+    with Beat(ready.say, READY_TTL_S / 4):
+        _say_ready(ready)
+        while True:
+            worker = ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}")
+            left = None if max_jobs is None else max_jobs - desk.chunks_done
+            try:
+                worker.work(burst=burst, max_jobs=left, logging_level="ERROR")
+            except RedisError as error:
+                log.warning("Redis is away", error=str(error))
+            signal.signal(signal.SIGTERM, _leave)
+            signal.signal(signal.SIGINT, _leave)
+            if worker.told_to_stop or burst or (max_jobs is not None and desk.chunks_done >= max_jobs):
+                break
+            _wait_for(redis)
+    ready.unsay()
+    log.info("stopped", worker=name, chunks=desk.chunks_done)
+
+
+class Ready:
+    """A worker's word that its models are loaded; it must be given again and again, so that the dead say nothing."""
+
+    def __init__(self, redis: Client, name: str, reader: Reader, runtime: str) -> None:
+        self._redis = redis
+        self._name = name
+        self._facts = {
+            "pid": str(os.getpid()),
+            "host": socket.gethostname(),
+            "runtime": runtime,
+            "models": json.dumps(dict(reader.models)),
+            "ready_at": repr(time.time()),
+        }
+
+    def say(self) -> None:
+        with self._redis.pipeline() as pipe:
+            pipe.hset(keys.worker(self._name), mapping=self._facts)
+            pipe.expire(keys.worker(self._name), round(READY_TTL_S))
+            pipe.zadd(keys.WORKERS, {self._name: time.time() + READY_TTL_S})
+            pipe.zremrangebyscore(keys.WORKERS, "-inf", time.time())
+            pipe.execute()
+
+    def unsay(self) -> None:
+        try:
+            self._redis.zrem(keys.WORKERS, self._name)
+            self._redis.delete(keys.worker(self._name))
+        except RedisError:
+            return  # it runs out by itself
+
+
+def _say_ready(ready: Ready) -> None:
+    try:
+        ready.say()
+    except RedisError as error:
+        log.warning("Redis is away", error=str(error))
+
+
+def _wait_for(redis: Client) -> None:
+    while True:
+        try:
+            redis.ping()
+            return
+        except RedisError:
+            time.sleep(0.5)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
