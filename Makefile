@@ -19,7 +19,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo test lint bench-peers bench-speed bench-gpu lock fonts external wheel clean
+.PHONY: help setup demo serve test lint bench-peers bench-speed bench-gpu bench-service chaos lock fonts external wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup: $(READY) ## create .venv from requirements.lock (the other tasks do it by
 
 demo: $(READY) ## draw a few designs, solve them by both routes, print a table and save a picture
 	@$(BIN)/python -m captcha_solver.demo
+
+serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
+	@exec $(BIN)/python -m api.serve --data .service
 
 test: lint ## ruff, mypy --strict and pytest
 	$(BIN)/pytest
@@ -45,6 +48,12 @@ bench-speed: $(READY) ## time the stages, the network and the drawer: make bench
 
 bench-gpu: $(READY) ## training and solving images/s on a GPU, where there is one (KERAS_BACKEND=jax|torch|tensorflow)
 	$(BIN)/python -m benchmarks.gpu
+
+bench-service: $(READY) ## throughput and latency of the service against the same solver in memory
+	$(BIN)/python -m benchmarks.service
+
+chaos: $(READY) ## kill workers, Redis and the API during jobs of 20,000 images; count lost and doubled answers
+	$(BIN)/python -m benchmarks.chaos
 
 .bench/%/.ready: benchmarks/peers/%.lock | $(READY)
 	@echo "Installing $* into .bench/$* (once)"
@@ -75,7 +84,7 @@ wheel: $(READY) ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the tasks made (.venv too)
-	rm -rf $(VENV) .bench build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
+	rm -rf $(VENV) .bench .service build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

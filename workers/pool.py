@@ -19,11 +19,18 @@ class Pool:
     """``size`` processes of one command, each in a session of its own, so that a Ctrl-C reaches only their keeper."""
 
     def __init__(
-        self, command: Sequence[str], size: int, environment: Mapping[str, str], *, restart: bool = True
+        self,
+        command: Sequence[str],
+        size: int,
+        environment: Mapping[str, str],
+        *,
+        restart: bool = True,
+        quiet: bool = False,
     ) -> None:
         self._command = list(command)
         self._environment = dict(environment)
         self._restart = restart
+        self._stderr = subprocess.DEVNULL if quiet else None
         self._places: list[_Place] = [_Place() for _ in range(size)]
         self._stop = threading.Event()
 
@@ -79,7 +86,9 @@ class Pool:
                 process.wait()
 
     def _spawn(self, place: "_Place") -> None:
-        place.process = subprocess.Popen(self._command, env=self._environment, start_new_session=True)
+        place.process = subprocess.Popen(
+            self._command, env=self._environment, stderr=self._stderr, start_new_session=True
+        )
         place.started = time.monotonic()
 
 

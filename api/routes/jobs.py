@@ -1,0 +1,214 @@
+"""``/v1/jobs``: make one, list them, ask one, watch it, cancel it, remove it."""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from api import uploads, waiting
+from api.access import Owner
+from api.problems import Problem, documented
+from api.schemas import JOB_ID, JobOut, JobPage, JobRequest, body_of
+from api.service import Service, job_out, service_of
+from captcha_solver.charset import parse_charset
+from captcha_solver.errors import OptionError
+from workers import webhooks
+from workers.messages import Counts, Job, Options, chunk_size
+from workers.store import Idempotency, new_job
+
+USUAL_PAGE, LARGEST_PAGE = 50, 200
+LONGEST_WAIT_S = 60.0
+RETRY_AFTER_S = 1
+FILES: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "files[]": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1},
+        "model": {"type": "string"},
+        "charset": {"type": "string"},
+        "length": {"type": "string"},
+        "fold_case": {"type": "boolean"},
+        "labels": {"type": "string", "description": "JSON: file name to text"},
+        "metadata": {"type": "string", "description": "JSON: your own notes"},
+        "webhook": {"type": "string"},
+    },
+    "required": ["files[]"],
+}
+BINARY: dict[str, Any] = {
+    "type": "string",
+    "format": "binary",
+    "description": "A zip of images, with a labels.csv or without",
+}
+
+JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id")]
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobOut,
+    responses=documented(400, 408, 409, 413, 415),
+    openapi_extra=body_of(JobRequest, **{uploads.MULTIPART: FILES, uploads.ZIP: BINARY}),
+)
+async def submit(
+    request: Request,
+    owner: Owner,
+    idempotency_key: Annotated[
+        str | None,
+        Header(pattern=r"^[!-~]{1,255}$", description="The same key and request again: the same job, made once"),
+    ] = None,
+) -> Response:
+    """Queue images: multipart ``files[]`` (at most 1,000; more as a zip), a zip, or JSON with base64."""
+    service = service_of(request)
+    gate: uploads.Gate = request.app.state.gate
+    async with gate.through():
+        intake = await uploads.read_job(request, service.settings)
+        job = await run_in_threadpool(make_job, service, owner, intake, idempotency_key=idempotency_key)
+    return await accepted(service, owner, job)
+
+
+@router.get("", response_model=JobPage, responses=documented())
+def jobs(
+    request: Request,
+    owner: Owner,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = USUAL_PAGE,
+    cursor: Annotated[str | None, Query(pattern=JOB_ID)] = None,
+) -> JobPage:
+    """Your jobs, newest first."""
+    page = service_of(request).store.page(owner, limit, cursor)
+    return JobPage(items=[job_out(*each) for each in page.jobs], next_cursor=page.next_cursor)
+
+
+@router.get(
+    "/{job_id}",
+    response_model=JobOut,
+    responses={**documented(404), 304: {"description": "As the ETag in If-None-Match has it"}},
+)
+async def job(
+    request: Request,
+    owner: Owner,
+    job_id: JobId,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for its end")] = 0,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """How far a job is; with ``wait``, as soon as it is finished, or after so many seconds."""
+    service = service_of(request)
+    found, counts = await run_in_threadpool(find, service, owner, job_id)
+    if wait and not found.status(counts).final:
+        await waiting.until_finished(service, found, wait)
+        found, counts = await run_in_threadpool(find, service, owner, job_id)
+    tag = etag(found, counts)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in [each.strip() for each in (if_none_match or "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    if not found.status(counts).final:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return JSONResponse(job_out(found, counts).model_dump(mode="json"), headers=headers)
+
+
+@router.post("/{job_id}/cancel", response_model=JobOut, responses=documented(404, 409))
+def cancel(request: Request, owner: Owner, job_id: JobId) -> JobOut:
+    """Stop a job: its waiting images are dropped, its answers stay."""
+    service = service_of(request)
+    found, _ = find(service, owner, job_id)
+    stopped = service.store.cancel(found)
+    found, counts = find(service, owner, job_id)
+    if not stopped and not found.cancelled:
+        raise Problem(
+            409, "already_finished", f"expected a job that is not finished, received one that {found.status(counts)}"
+        )
+    return job_out(found, counts)
+
+
+@router.delete("/{job_id}", status_code=204, responses=documented(404))
+def remove(request: Request, owner: Owner, job_id: JobId) -> Response:
+    """Stop a job and remove it with its answers."""
+    service = service_of(request)
+    found, _ = find(service, owner, job_id)
+    service.store.forget(found)
+    return Response(status_code=204)
+
+
+def make_job(
+    service: Service,
+    owner: str,
+    intake: uploads.Intake,
+    *,
+    idempotency_key: str | None = None,
+    ttl_s: int | None = None,
+    at_front: bool = False,
+) -> Job:
+    """Store the images and queue their chunks; the job that was made before, where the request is a repeated one."""
+    options, settings, store = intake.options, service.settings, service.store
+    reading = _options(service, intake)
+    webhook = webhooks.check_url(options.webhook, settings) if options.webhook else None
+    idempotency = None
+    if idempotency_key is not None:
+        key_sha256 = hashlib.sha256(idempotency_key.encode()).hexdigest()
+        idempotency = Idempotency(key_sha256, intake.fingerprint())
+        if before := store.made_by(owner, idempotency):
+            return before
+    total = len(intake.images)
+    blank = Job(
+        id="",
+        owner=owner,
+        total=total,
+        chunk_size=chunk_size(total),
+        options=reading,
+        model_sha256=service.bundles[reading.model].sha256,
+        created_at=0.0,
+        expires_at=0.0,
+        webhook=webhook,
+        metadata=options.metadata or {},
+    )
+    begun = store.begin(new_job(blank, ttl_s or settings.ttl_s))
+    try:
+        store.put(begun, intake)
+        return store.commit(begun, idempotency, at_front=at_front)
+    except BaseException:
+        store.discard(begun)
+        raise
+
+
+def _options(service: Service, intake: uploads.Intake) -> Options:
+    """The options as workers get them, checked: what cannot be read must not be queued."""
+    options = intake.options
+    model = options.model or service.usual_model
+    if model not in service.bundles:
+        raise Problem(
+            422, "unknown_model", f"expected a model among {', '.join(service.bundles)}, received {model[:60]!r}"
+        )
+    if options.charset is not None:
+        known = set(service.bundles[model].charset.symbols)
+        if not set(parse_charset(options.charset).symbols) & known:
+            raise OptionError(f"expected characters that {model} reads, received {options.charset!r}")
+    return Options(model, options.charset, _length(options.length), options.fold_case)
+
+
+def _length(length: str | None) -> str | None:
+    """``4-6`` for ``6-4`` too."""
+    return None if length is None else "-".join(sorted(length.split("-"), key=int))
+
+
+def find(service: Service, owner: str, job_id: str) -> tuple[Job, Counts]:
+    """The owner's job; ``Problem`` 404 where there is none, or it is another's."""
+    found = service.store.find(owner, job_id)
+    if found is None:
+        raise Problem(404, "job_not_found", f"expected a job of yours, received {job_id}: it may have run out")
+    return found
+
+
+async def accepted(service: Service, owner: str, job: Job) -> Response:
+    """202 for a job: where it is, and when to ask."""
+    found, counts = await run_in_threadpool(find, service, owner, job.id)
+    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": etag(found, counts)}
+    return JSONResponse(job_out(found, counts).model_dump(mode="json"), 202, headers=headers)
+
+
+def etag(job: Job, counts: Counts) -> str:
+    """Changes whenever what is told of the job does."""
+    told: Any = (job.id, job.status(counts), counts.done, counts.failed, counts.correct)
+    return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'

@@ -1,0 +1,166 @@
+"""The shapes of requests and responses, as they stand in the OpenAPI document."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from workers.messages import Status
+
+JOB_ID = r"^job_[0-9a-f]{32}$"
+CHARSET = r"^[0-9A-Za-z+]*[0-9A-Za-z][0-9A-Za-z+]*$"
+LENGTH = r"^[1-9][0-9]{0,2}(-[1-9][0-9]{0,2})?$"
+BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+MetadataValue = Annotated[str, StringConstraints(max_length=512)]
+Base64 = Annotated[str, Field(pattern=BASE64, min_length=1, json_schema_extra={"contentEncoding": "base64"})]
+
+
+class Strict(BaseModel):
+    """A request: what it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReadingOptions(Strict):
+    """How images are to be read; all of it optional."""
+
+    model: str | None = Field(default=None, description="One of the names that GET /v1/models lists")
+    charset: str | None = Field(
+        default=None, max_length=64, pattern=CHARSET, description="digits, lower+digits, alnum, ... or the characters"
+    )
+    length: str | None = Field(default=None, pattern=LENGTH, description="4, or 4-6")
+    fold_case: bool = Field(default=False, description="Labels: upper and lower case are the same letter")
+
+
+class JobOptions(ReadingOptions):
+    labels: dict[Name, Label] | None = Field(default=None, description="File name to text: the results carry a score")
+    metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
+    webhook: str | None = Field(default=None, max_length=2000, description="Told when the job is finished")
+
+
+class JsonImage(Strict):
+    id: Name | None = Field(default=None, description="Its name; else its place in the list")
+    image: Base64 = Field(description="The file's bytes, base64")
+    label: Label | None = None
+
+
+class JobRequest(JobOptions):
+    images: list[JsonImage] = Field(min_length=1)
+
+
+class SolveRequest(ReadingOptions):
+    image: Base64 = Field(description="The file's bytes, base64")
+
+
+class CountsOut(BaseModel):
+    total: int
+    done: int = Field(description="Answered, the failed ones among them")
+    failed: int
+
+
+class ModelRef(BaseModel):
+    name: str
+    sha256: str
+
+
+class ScoreOut(BaseModel):
+    """How many of the labelled images were read right, so far."""
+
+    n: int
+    correct: int
+    accuracy: float
+    ci95: tuple[float, float]
+
+
+class JobOut(BaseModel):
+    id: str
+    status: Status
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime
+    counts: CountsOut
+    model: ModelRef
+    charset: str | None
+    length: str | None
+    score: ScoreOut | None
+    links: dict[str, str]
+    metadata: dict[str, str]
+
+
+class CharacterOut(BaseModel):
+    character: str
+    confidence: float
+    span_px: tuple[float, float]
+
+
+class ItemError(BaseModel):
+    code: str
+    detail: str
+
+
+class ItemOut(BaseModel):
+    """The answer to one image."""
+
+    index: int
+    id: str = Field(description="The file's name")
+    status: Literal["solved", "failed"]
+    text: str | None
+    confidence: float | None
+    characters: list[CharacterOut]
+    elapsed_ms: float
+    error: ItemError | None
+    expected: str | None = Field(default=None, description="The label, where one was given")
+    correct: bool | None = None
+
+
+class SolveOut(ItemOut):
+    model: ModelRef
+
+
+class JobPage(BaseModel):
+    items: list[JobOut]
+    next_cursor: str | None
+
+
+class ResultPage(BaseModel):
+    items: list[ItemOut]
+    next_cursor: str | None
+
+
+class ModelOut(BaseModel):
+    name: str
+    sha256: str
+    kind: Literal["sliding", "segmented"]
+    charset: str
+    length: str | None
+    usual: bool = Field(description="Taken where a request names none")
+    workers: int = Field(description="Ready workers that have it")
+
+
+class ModelPage(BaseModel):
+    items: list[ModelOut]
+    next_cursor: str | None = None
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    status: Literal["ready"] = "ready"
+    workers: int
+    queued_chunks: int
+    stored_images: int
+
+
+def body_of(model: type[BaseModel], **more: Mapping[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` of a route that reads its body itself: JSON as ``model``, and other media types."""
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    content |= {media: {"schema": schema} for media, schema in more.items()}
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,85 @@
+"""What the routes share: settings, Redis both ways, the store, the keys; made once, when the app starts."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis.asyncio
+from fastapi import Request
+
+from api.auth import KeyRing
+from api.schemas import CountsOut, JobOut, ModelRef, ScoreOut
+from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
+from captcha_solver.score import wilson
+from workers.connection import Client, connect
+from workers.messages import Counts, Job
+from workers.queue import ChunkQueue
+from workers.settings import Settings
+from workers.store import Store
+
+WAITING_CONNECTIONS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The running service. ``redis`` answers in the thread pool, ``waiting`` (asyncio) blocks until there is news."""
+
+    settings: Settings
+    keys: KeyRing
+    bundles: dict[str, Bundle]
+    redis: Client
+    waiting: Any
+    store: Store
+
+    @property
+    def usual_model(self) -> str:
+        return self.settings.models[0]
+
+
+def make_service(settings: Settings, url: str, keys: KeyRing) -> Service:
+    """Connect to Redis at ``url``; nothing is sent yet."""
+    shipped = shipped_bundles()
+    client = connect(url, retries=2)
+    queue = ChunkQueue(settings.queue, client, settings.chunk_timeout_s)
+    return Service(
+        settings=settings,
+        keys=keys,
+        bundles={name: load_bundle(shipped.get(name, name)) for name in settings.models},
+        redis=client,
+        waiting=redis.asyncio.Redis.from_url(url, socket_connect_timeout=3, max_connections=WAITING_CONNECTIONS),
+        store=Store(client, queue, max_stored=settings.max_stored, max_jobs=settings.max_jobs),
+    )
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def job_out(job: Job, counts: Counts) -> JobOut:
+    """A job as the API shows it."""
+    here = f"/v1/jobs/{job.id}"
+    return JobOut(
+        id=job.id,
+        status=job.status(counts),
+        created_at=_time(job.created_at),
+        started_at=_time(job.started_at) if job.started_at else None,
+        finished_at=_time(job.finished_at) if job.finished_at else None,
+        expires_at=_time(job.expires_at),
+        counts=CountsOut(total=counts.total, done=counts.done, failed=counts.failed),
+        model=ModelRef(name=job.options.model, sha256=job.model_sha256),
+        charset=job.options.charset,
+        length=job.options.length,
+        score=score_out(counts),
+        links={"self": here, "results": f"{here}/results", "events": f"{here}/events", "cancel": f"{here}/cancel"},
+        metadata=dict(job.metadata),
+    )
+
+
+def score_out(counts: Counts) -> ScoreOut | None:
+    n, correct = counts.labelled, counts.correct
+    return ScoreOut(n=n, correct=correct, accuracy=correct / n, ci95=wilson(correct, n)) if n else None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
