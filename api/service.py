@@ -18,6 +18,8 @@ from workers.settings import Settings
 from workers.store import Store
 
 WAITING_CONNECTIONS = 512
+ANSWER_S = 5.0  # a request waits no longer for Redis: it is told 503
+BLOCK_S = 10.0  # what waits for news asks anew after so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,19 @@ class Service:
 def make_service(settings: Settings, url: str, keys: KeyRing) -> Service:
     """Connect to Redis at ``url``; nothing is sent yet."""
     shipped = shipped_bundles()
-    client = connect(url, retries=2)
+    client = connect(url, retries=2, answer_s=ANSWER_S)
     queue = ChunkQueue(settings.queue, client, settings.chunk_timeout_s)
     return Service(
         settings=settings,
         keys=keys,
         bundles={name: load_bundle(shipped.get(name, name)) for name in settings.models},
         redis=client,
-        waiting=redis.asyncio.Redis.from_url(url, socket_connect_timeout=3, max_connections=WAITING_CONNECTIONS),
+        waiting=redis.asyncio.Redis.from_url(
+            url,
+            socket_connect_timeout=ANSWER_S,
+            socket_timeout=BLOCK_S + ANSWER_S,
+            max_connections=WAITING_CONNECTIONS,
+        ),
         store=Store(client, queue, max_stored=settings.max_stored, max_jobs=settings.max_jobs),
     )
 

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from fastapi.concurrency import run_in_threadpool
 from redis.exceptions import RedisError
 
-from api.service import Service
+from api.service import BLOCK_S, Service
 from workers import keys
 from workers.messages import Counts, Job
 
-BLOCK_S = 10.0
 FROM_START = "0-0"
 
 

@@ -20,12 +20,12 @@ CONNECT_S, ANSWER_S = 3.0, 15.0
 RETRIES, FIRST_WAIT_S, LONGEST_WAIT_S = 6, 0.05, 1.0
 
 
-def connect(url: str, *, retries: int = RETRIES) -> Client:
+def connect(url: str, *, retries: int = RETRIES, answer_s: float = ANSWER_S) -> Client:
     """A client of the server at ``url``. What it sends may be sent twice: all that this project sends may be."""
     return Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_S,
-        socket_timeout=ANSWER_S,
+        socket_timeout=answer_s,
         health_check_interval=15,
         retry=Retry(ExponentialBackoff(LONGEST_WAIT_S, FIRST_WAIT_S), retries),
         retry_on_error=[RedisConnectionError],

@@ -36,7 +36,7 @@ class Settings:
     max_jobs: int = variable("CAPTCHA_MAX_JOBS", 200, "most unfinished jobs of one key")
     max_stored: int = variable("CAPTCHA_MAX_STORED", 200_000, "most images waiting in Redis")
     max_uploads: int = variable("CAPTCHA_MAX_UPLOADS", 4, "most large uploads read at once")
-    rate: str = variable("CAPTCHA_RATE", "6000/minute", "requests a key may make, as in 100/second")
+    rate: str = variable("CAPTCHA_RATE", "30000/minute", "requests a key may make, as in 100/second")
     webhook_hosts: tuple[str, ...] = variable("CAPTCHA_WEBHOOK_HOSTS", (), "hosts webhooks may go to; none: off")
     webhook_secret: str | None = variable("CAPTCHA_WEBHOOK_SECRET", None, "whsec_ and base64: signs webhooks")
     webhook_private: bool = variable("CAPTCHA_WEBHOOK_PRIVATE", False, "let webhooks go to private addresses")

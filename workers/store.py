@@ -97,9 +97,13 @@ class Store:
 
         Where the same request has made a job meanwhile, that job is returned and this one discarded.
         """
-        watched = [keys.idempotency(job.owner, idempotency.key_sha256)] if idempotency else []
+        watched = [keys.job(job.id)]
+        watched += [keys.idempotency(job.owner, idempotency.key_sha256)] if idempotency else []
 
         def write(pipe: Pipe) -> Job:
+            if pipe.exists(keys.job(job.id)):  # a first try went through, although nothing was heard of it
+                pipe.multi()
+                return job
             if idempotency and (before := self._made_by(pipe, job.owner, idempotency)):
                 pipe.multi()
                 return before
@@ -107,7 +111,7 @@ class Store:
             self._write_job(pipe, job)
             if idempotency:
                 note = json.dumps({"job": job.id, "fingerprint": idempotency.fingerprint})
-                pipe.set(watched[0], note, exat=round(job.expires_at))
+                pipe.set(watched[1], note, exat=round(job.expires_at))
             self.queue.enqueue(job, range(job.chunks), pipe, at_front=at_front)
             return job
 

@@ -38,8 +38,9 @@ class Desk:
         else:
             indexes = list(chunk.images)
             for start in range(0, len(indexes), PART):
-                if not record(self.redis, chunk, self._answers(chunk, indexes[start : start + PART])):
-                    break  # cancelled, or answered by another worker meanwhile
+                record(self.redis, chunk, self._answers(chunk, indexes[start : start + PART]))
+                if not self.redis.exists(keys.pending(job_id, number)):
+                    break  # all answered, or the job was cancelled
         self.chunks_done += 1
 
     def _one_by_one(self, chunk: Chunk) -> None:

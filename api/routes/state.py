@@ -38,7 +38,7 @@ def models(request: Request, owner: Owner) -> ModelPage:
 
 
 @router.get("/healthz", response_model=Health, tags=["state"])
-def healthz() -> Health:
+async def healthz() -> Health:
     """The process answers."""
     return Health()
 
