@@ -13,6 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SVG := datasets/external/svg-captcha
 PEERS := ddddocr rapidocr
 SETS ?=
+COMPILE := PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# The images get the versions that the tests ran with.
+AS_TESTED := --upgrade --constraint requirements.lock
 
 # The interpreter that .venv is made with; without one given, the first of these that will do.
 PYTHON ?=
@@ -22,12 +26,12 @@ WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info
 .PHONY: help setup demo serve test lint bench-peers bench-speed bench-gpu bench-service chaos lock fonts external wheel clean
 
 help: ## list these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv from requirements.lock (the other tasks do it by themselves)
 
-demo: $(READY) ## draw a few designs, solve them by both routes, print a table and save a picture
-	@$(BIN)/python -m captcha_solver.demo
+demo: $(READY) ## draw a few designs, have a service read them by both routes, print a table and save a picture
+	@$(BIN)/python -m api.demo
 
 serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
 	@exec $(BIN)/python -m api.serve --data .service
@@ -62,15 +66,15 @@ chaos: $(READY) ## kill workers, Redis and the API during jobs of 20,000 images;
 		{ rm -rf .bench/$*; mkdir -p .bench/$*; echo "$* cannot be installed with this Python: left out" >&2; }
 	@touch $@
 
-lock: $(READY) ## resolve pyproject.toml again into requirements.lock (needs uv: pip install uv)
+lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip install uv)
 	@command -v uv >/dev/null || PATH="$(BIN):$$PATH" command -v uv >/dev/null || \
 		{ echo "make lock needs uv: $(BIN)/pip install uv" >&2; exit 3; }
-	PATH="$(BIN):$$PATH" uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--output-file requirements.lock pyproject.toml
-	for peer in $(PEERS); do PATH="$(BIN):$$PATH" uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
+	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(AS_TESTED) --extra service --output-file requirements-service.lock pyproject.toml
+	$(COMPILE) $(AS_TESTED) --extra service --output-file deploy/gpu.lock pyproject.toml deploy/gpu.in
+	$(COMPILE) $(AS_TESTED) --output-file deploy/dashboard.lock deploy/dashboard.in
+	for peer in $(PEERS); do \
+		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
 
 fonts: $(READY) ## fetch the fonts again from their packages and check their hashes (needs npm)
 	$(BIN)/python datasets/fonts/fetch.py

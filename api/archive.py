@@ -3,12 +3,13 @@
 import csv
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from api.problems import Problem
 from workers.messages import Upload
@@ -17,11 +18,17 @@ LABELS = "labels.csv"
 MOST_RATIO = 200  # unpacked to packed; a drawn PNG does not pack, a blank BMP at about 100
 RATIO_FROM = 64 * 1024  # bytes: smaller files may pack as well as they like
 LONGEST_NAME = 255
+LONGEST_LABEL = 100
 LARGEST_LABELS = 16 * 1024 * 1024
 NESTED = (".zip", ".jar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LEFTOVERS = ("__MACOSX", ".DS_Store", "Thumbs.db")
 READ_AT_ONCE = 1024 * 1024
+ENTRY = b"PK\x01\x02"  # begins each entry of the directory
+BROKEN = (  # what zipfile raises on bytes that are no zip file, or no longer
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError,
+    LookupError, OverflowError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +45,20 @@ class Archive:
 
     def __init__(self, file: IO[bytes], limits: ArchiveLimits) -> None:
         self._limits = limits
-        try:
-            self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeDecodeError) as error:
-            raise _refused("damaged", f"expected a zip file, received one that cannot be read ({error})") from error
+        self._zip = _opened(file, limits)
         entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+        names = [entry.filename for entry in entries]
         if len(entries) > limits.files + 1:
-            raise Problem(413, "too_many_files", f"expected at most {limits.files:,} files, received {len(entries):,}")
+            raise _too_many(limits)
         if sum(entry.file_size for entry in entries) > limits.total_bytes:
             raise Problem(413, "too_large", f"expected at most {limits.total_bytes:,} bytes unpacked, received more")
+        if sum(entry.compress_size for entry in entries) > file.seek(0, io.SEEK_END):
+            raise _refused("overlap", "expected files one after the other in the archive, received some that overlap")
         for entry in entries:
             self._check(entry)
-        self._entries = [
-            e for e in entries if e.filename != LABELS and not set(PurePosixPath(e.filename).parts) & {*LEFTOVERS}
-        ]
-        names = [entry.filename for entry in entries]
         if len(set(names)) < len(names):
             raise _refused("duplicate_name", "expected each name once in the archive, received one twice")
+        self._entries = [entry for entry in entries if _is_image(entry.filename)]
         self.labels = self._read_labels() if LABELS in names else {}
 
     def __len__(self) -> int:
@@ -67,7 +71,7 @@ class Archive:
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name, path = entry.filename, PurePosixPath(entry.filename)
         shown = repr(name[:60])
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not name.isprintable():
+        if path.is_absolute() or ".." in path.parts or set(name) & set("\\:") or not entry.orig_filename.isprintable():
             raise _refused("bad_name", f"expected plain relative names in the archive, received {shown}")
         if len(name) > LONGEST_NAME:
             raise _refused("bad_name", f"expected names of at most {LONGEST_NAME} characters, received {shown}")
@@ -96,19 +100,55 @@ class Archive:
                     if size > min(most, entry.file_size):
                         raise _refused("ratio", f"{entry.filename[:60]!r} unpacks to more than it declares")
                     parts.append(part)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise _refused("damaged", f"{entry.filename[:60]!r} in the archive cannot be read ({error})") from error
         return b"".join(parts)
 
     def _read_labels(self) -> dict[str, str]:
         data = self._read(self._zip.getinfo(LABELS), LARGEST_LABELS)
+        labels: dict[str, str] = {}
         try:
-            rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=None), strict=True))
+            rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
+            if [cell.strip().lower() for cell in next(rows, [])] != ["filename", "label"]:
+                raise _refused("labels", f"expected {LABELS} to begin with filename,label")
+            for row in rows:
+                if len(row) != 2 or not row[1].strip():
+                    continue
+                labels[row[0].strip()] = row[1].strip()
+                if len(row[1].strip()) > LONGEST_LABEL or len(labels) > self._limits.files:
+                    most = f"{self._limits.files:,} labels of at most {LONGEST_LABEL} characters"
+                    raise _refused("labels", f"expected at most {most} in {LABELS}, received more")
         except (UnicodeDecodeError, csv.Error) as error:
             raise _refused("labels", f"expected {LABELS} of filename,label in UTF-8, received: {error}") from error
-        if not rows or [cell.strip().lower() for cell in rows[0]] != ["filename", "label"]:
-            raise _refused("labels", f"expected {LABELS} to begin with filename,label")
-        return {row[0].strip(): row[1].strip() for row in rows[1:] if len(row) == 2 and row[1].strip()}
+        return labels
+
+
+class _Counting:
+    """A file as zipfile opens it: it reads the directory in one go, and then makes an object of each entry."""
+
+    def __init__(self, file: IO[bytes], limits: ArchiveLimits) -> None:
+        self._file = file
+        self._limits = limits
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        if data.count(ENTRY) > 2 * self._limits.files + 1:  # folders may be as many as files
+            raise _too_many(self._limits)
+        return data
+
+
+def _opened(file: IO[bytes], limits: ArchiveLimits) -> zipfile.ZipFile:
+    try:
+        opened = zipfile.ZipFile(cast("IO[bytes]", _Counting(file, limits)))
+    except BROKEN as error:
+        raise _refused("damaged", f"expected a zip file, received one that cannot be read ({error})") from error
+    opened.fp = file
+    return opened
+
+
+def _too_many(limits: ArchiveLimits) -> Problem:
+    return Problem(413, "too_many_files", f"expected at most {limits.files:,} files in the archive, received more")
 
 
 def _is_image(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Around each request: an id, headers that keep browsers careful, its time, and one line in the log."""
+"""Around each request: an id, careful headers, an answer whatever happens, its time, and one line in the log."""
 
 import re
 import secrets
@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
+from api.problems import Problem, unexpected
 
 GIVEN_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 SECURITY = {
@@ -24,11 +26,12 @@ log = structlog.get_logger("api")
 
 
 class Around:
-    """ASGI middleware. ``metrics`` counts what passes."""
+    """ASGI middleware. ``metrics`` counts what passes; bodies have at most ``max_body`` bytes."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body: int) -> None:
         self._app = app
         self._metrics = metrics
+        self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,7 +41,7 @@ class Around:
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
         began = time.perf_counter()
-        status = 500
+        status = 0
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -53,13 +56,33 @@ class Around:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, _limited(scope, receive, self._max_body), sending)
+        except Exception as error:
+            if status:  # the answer has begun: it can only be cut off
+                raise
+            await unexpected(Request(scope), error)(scope, receive, sending)
         finally:
             if scope["path"] not in QUIET:
                 ms = round((time.perf_counter() - began) * 1000, 2)
                 log.info(
                     "request", method=scope["method"], path=scope["path"], status=status, ms=ms, request_id=request_id
                 )
+
+
+def _limited(scope: Scope, receive: Receive, most: int) -> Receive:
+    """``receive`` that raises ``Problem`` 413 where the body is larger; Starlette's own limit answers in plain text."""
+    declared = int(dict(scope["headers"]).get(b"content-length", b"0"))
+    size = 0
+
+    async def receiving() -> Message:
+        nonlocal size
+        message = {} if declared > most else await receive()
+        size += len(message.get("body", b""))
+        if max(declared, size) > most:
+            raise Problem(413, "too_large", f"expected a body of at most {most:,} bytes, received more")
+        return message
+
+    return receiving
 
 
 def _request_id(scope: Scope) -> str:

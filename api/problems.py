@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from captcha_solver.errors import CaptchaSolverError
 from workers.store import KeyReusedError, StoreFullError, TooManyJobsError
@@ -71,7 +72,10 @@ def later(status: int, code: str, detail: str, after_s: int = RETRY_AFTER_S) -> 
 def invalid(error: ValidationError, where: str) -> Problem:
     """The problem of a body or a field that does not hold what it should."""
     return Problem(
-        422, "invalid_request", f"{where} is not as described in the API's schema", errors=_places(error.errors())
+        422,
+        "invalid_request",
+        f"{where} is not as described in the API's schema",
+        errors=_places(error.errors(include_url=False, include_context=False, include_input=False)),
     )
 
 
@@ -91,8 +95,14 @@ def render(request: Request, problem: Problem) -> Response:
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Make ``app`` answer every error as a problem."""
+def unexpected(request: Request, error: Exception) -> Response:
+    """The answer to an error that nobody thought of: it is told in the log, not to the client."""
+    log.error("unexpected", exc_info=error, request_id=getattr(request.state, "request_id", ""))
+    return render(request, Problem(500, "internal_error", "an error of ours: it is in the log under this request_id"))
+
+
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make ``app`` answer every error as a problem. ``routes``: all that it has, for the header Allow."""
 
     def of_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
@@ -101,7 +111,8 @@ def install(app: FastAPI) -> None:
     def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = CODES.get(error.status_code, "http_error")
-        return render(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+        headers = {"Allow": _allowed(request, routes)} if error.status_code == 405 else error.headers
+        return render(request, Problem(error.status_code, code, str(error.detail), headers=headers))
 
     def of_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -116,15 +127,9 @@ def install(app: FastAPI) -> None:
         kinds: dict[type[Exception], Problem] = {
             StoreFullError: later(503, "store_full", str(error)),
             TooManyJobsError: later(429, "too_many_jobs", str(error)),
-            KeyReusedError: Problem(422, "idempotency_key_reused", str(error)),
+            KeyReusedError: Problem(409, "idempotency_key_reused", str(error)),
         }
         return render(request, kinds.get(type(error), Problem(422, "invalid_request", str(error))))
-
-    def of_anything(request: Request, error: Exception) -> Response:
-        log.error("unexpected", exc_info=error)
-        return render(
-            request, Problem(500, "internal_error", "an error of ours: it is in the log under this request_id")
-        )
 
     for kind, handler in (
         (Problem, of_problem),
@@ -132,9 +137,14 @@ def install(app: FastAPI) -> None:
         (RequestValidationError, of_validation),
         (RedisError, of_redis),
         (CaptchaSolverError, of_ours),
-        (Exception, of_anything),
     ):
         app.add_exception_handler(kind, handler)
+
+
+def _allowed(request: Request, routes: Sequence[BaseRoute]) -> str:
+    """All methods of the path that was asked for; Starlette names those of the first route alone."""
+    here = [each for each in routes if isinstance(each, Route) and each.path_regex.match(request.scope["path"])]
+    return ", ".join(sorted({method for each in here for method in each.methods or ()}))
 
 
 def _places(errors: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,10 +1,9 @@
 """The shapes of requests and responses, as they stand in the OpenAPI document."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, StringConstraints
 
 from workers.messages import Status
 
@@ -18,6 +17,18 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 Base64 = Annotated[str, Field(pattern=BASE64, min_length=1, json_schema_extra={"contentEncoding": "base64"})]
+
+
+def _all_texts(labels: Any) -> Any:
+    """Stop at the first label that is none: an error for each of a million would fill the memory."""
+    if isinstance(labels, dict):
+        for name, text in labels.items():
+            if not (isinstance(text, str) and 0 < len(name) <= 255 and 0 < len(text) <= 100):
+                raise ValueError(f"expected names of 1-255 and texts of 1-100 characters, received {name[:60]!r}")
+    return labels
+
+
+Labels = Annotated[dict[Name, Label], BeforeValidator(_all_texts)]
 
 
 class Strict(BaseModel):
@@ -34,11 +45,11 @@ class ReadingOptions(Strict):
         default=None, max_length=64, pattern=CHARSET, description="digits, lower+digits, alnum, ... or the characters"
     )
     length: str | None = Field(default=None, pattern=LENGTH, description="4, or 4-6")
-    fold_case: bool = Field(default=False, description="Labels: upper and lower case are the same letter")
+    fold_case: bool = Field(default=False, strict=True, description="Labels: upper and lower case are the same letter")
 
 
 class JobOptions(ReadingOptions):
-    labels: dict[Name, Label] | None = Field(default=None, description="File name to text: the results carry a score")
+    labels: Labels | None = Field(default=None, description="File name to text: the results carry a score")
     metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
     webhook: str | None = Field(default=None, max_length=2000, description="Told when the job is finished")
 
@@ -50,7 +61,7 @@ class JsonImage(Strict):
 
 
 class JobRequest(JobOptions):
-    images: list[JsonImage] = Field(min_length=1)
+    images: Annotated[list[JsonImage], FailFast()] = Field(min_length=1)
 
 
 class SolveRequest(ReadingOptions):
@@ -157,10 +168,3 @@ class Readiness(BaseModel):
     workers: int
     queued_chunks: int
     stored_images: int
-
-
-def body_of(model: type[BaseModel], **more: Mapping[str, Any]) -> dict[str, Any]:
-    """``openapi_extra`` of a route that reads its body itself: JSON as ``model``, and other media types."""
-    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
-    content |= {media: {"schema": schema} for media, schema in more.items()}
-    return {"requestBody": {"required": True, "content": content}}

@@ -1,6 +1,7 @@
 """``python -m api.serve``: a Redis, workers and the API on this machine, started together and stopped together."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from types import FrameType
 import click
 import httpx
 
-from api.auth import KeyRing, new_key
+from api.__main__ import check_keys
+from api.auth import new_key
 from captcha_solver.cli import run
-from captcha_solver.errors import OptionError, SetupError
+from captcha_solver.errors import SetupError
 from workers.__main__ import ONE_THREAD
 from workers.connection import check_server, connect
 from workers.pool import Pool
@@ -45,8 +47,7 @@ class Running:
 def service(settings: Settings, *, data: Path | None = None, quiet: bool = False) -> Iterator[Running]:
     """Start what ``settings`` ask for and wait until it is ready; stop all of it at the end, the API first."""
     key = settings.api_keys[0] if settings.api_keys else new_key()
-    if KeyRing([key]).weak and settings.host not in ("127.0.0.1", "::1", "localhost"):
-        raise OptionError(f"expected keys of 256 random bits on {settings.host}: python -m api --new-key")
+    check_keys(replace(settings, api_keys=settings.api_keys or (key,)))
     private = None if settings.redis_url else PrivateRedis(data)
     if private:
         private.start()
@@ -135,13 +136,14 @@ def serve(data: Path | None) -> None:
 
 
 def _greeting(running: Running) -> str:
-    image = "docs/contact-sheet.png"
+    """Where it is, the key, and a line for a shell that draws an image and has it read."""
+    drawn = f"I=$(mktemp -d) && {shlex.quote(sys.executable)} -m captcha_solver.cli draw classic --count 1 --out $I"
+    asked = f"curl -s -H 'Authorization: Bearer {running.key}' -H 'Content-Type: image/png'"
     return (
         f"address  {running.url}   (documentation: {running.url}/docs)\n"
         f"key      {running.key}\n"
-        f"try      curl -s -H 'Authorization: Bearer {running.key}' --data-binary @IMAGE.png "
-        f"-H 'Content-Type: image/png' {running.url}/v1/solve\n"
-    ).replace("IMAGE.png", image)
+        f"try      {drawn} && {asked} --data-binary @$I/00000.png {running.url}/v1/solve\n"
+    )
 
 
 if __name__ == "__main__":

@@ -22,15 +22,18 @@ from workers.messages import Upload
 from workers.settings import MIB, Settings
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=ReadingOptions)
 
 MULTIPART, ZIP, JSON = "multipart/form-data", "application/zip", "application/json"
 ZIP_ALSO = "application/x-zip-compressed"
 RAW = "application/octet-stream"
+JOB_FILES, SOLVE_FILES = ("files[]", "files", "file"), ("file", "image", "files[]")  # the first is documented
 ZIP_MAGIC = b"PK\x03\x04"
 MOST_PARTS = 1000  # files of one multipart body; more come as a zip
 MOST_FIELDS = 20
 LARGEST_FIELD = 4 * MIB
 LARGEST_JSON = 32 * MIB
+MOST_COMMAS = 400_000  # in JSON: each is a value that costs many times its bytes once it is read
 IN_MEMORY = MIB  # what of an archive is kept in memory before it goes to a temporary file
 BODY_WITHIN_S = 120.0
 
@@ -88,11 +91,11 @@ class Gate:
 async def read_job(request: Request, settings: Settings) -> Intake:
     """The images and options of ``POST /v1/jobs``, whichever way they came."""
     media = _media_type(request)
-    query = _validated(JobOptions, dict(request.query_params), "the query")
+    query = _query(request, settings, JobOptions)
     if media == MULTIPART:
-        return await _from_form(request, settings, query)
+        return await _from_form(request, settings, query, JOB_FILES)
     if media in (ZIP, ZIP_ALSO):
-        return _with_options(_archive(await _spooled(request, settings.max_body), settings), query)
+        return _with_options(await _archive(await _spooled(request, settings.max_body), settings), query)
     if media == JSON:
         body = await _json(request, JobRequest)
         assert isinstance(body, JobRequest)
@@ -105,10 +108,10 @@ async def read_job(request: Request, settings: Settings) -> Intake:
 async def read_one(request: Request, settings: Settings) -> Intake:
     """The image and options of ``POST /v1/solve``."""
     media = _media_type(request)
-    query = _validated(ReadingOptions, dict(request.query_params), "the query")
+    query = _query(request, settings, ReadingOptions)
     options = JobOptions.model_validate(query.model_dump(exclude_unset=True))
     if media == MULTIPART:
-        intake = await _from_form(request, settings, options)
+        intake = await _from_form(request, settings, options, SOLVE_FILES)
         if len(intake.images) != 1:
             raise Problem(
                 422, "invalid_request", f"expected one image, received {len(intake.images)}: see POST /v1/jobs"
@@ -136,14 +139,22 @@ def _unsupported(media: str, known: Sequence[str]) -> Problem:
     return Problem(415, "unsupported_media_type", f"expected a body of {', '.join(known)}, received {shown}")
 
 
-async def _from_form(request: Request, settings: Settings, query: JobOptions) -> Intake:
-    form = await request.form(max_files=MOST_PARTS, max_fields=MOST_FIELDS, max_part_size=LARGEST_FIELD)
-    files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+async def _from_form(request: Request, settings: Settings, query: JobOptions, names: Sequence[str]) -> Intake:
+    """Images that come as files called ``names``, and options among the fields."""
+    try:
+        form = await request.form(max_files=MOST_PARTS, max_fields=MOST_FIELDS, max_part_size=LARGEST_FIELD)
+    except UnicodeError as error:  # the charset of the content type can be one of Python's that decode no text
+        raise Problem(400, "bad_request", "expected a form in UTF-8, received one that cannot be decoded") from error
+    files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
+    unknown = [name for name, _ in files if name not in names]
+    if unknown:
+        raise Problem(422, "invalid_request", f"expected files as {names[0]}, received one as {unknown[0][:60]!r}")
     options = _merged(query, _form_options(form))
-    if len(files) == 1 and await _is_zip(files[0]):
-        return _with_options(_archive(files[0].file, settings), options)
+    parts = [part for _, part in files]
+    if len(parts) == 1 and await _is_zip(parts[0]):
+        return _with_options(await _archive(parts[0].file, settings), options)
     images = []
-    for index, part in enumerate(files):
+    for index, part in enumerate(parts):
         name = part.filename or str(index)
         if (part.size or 0) > settings.max_file:
             raise _too_large(name, settings)
@@ -159,19 +170,39 @@ async def _is_zip(part: UploadFile) -> bool:
 
 def _form_options(form: FormData) -> JobOptions:
     """Options among the fields of a form; those that are no plain strings come as JSON."""
-    fields: dict[str, Any] = {}
-    for name, value in form.multi_items():
-        if isinstance(value, str) and value != "":
-            if name in {"labels", "metadata"}:
-                try:
-                    fields[name] = json.loads(value)
-                except (ValueError, RecursionError) as error:
-                    raise Problem(
-                        422, "invalid_request", f"expected JSON in the field {name}, received: {error}"
-                    ) from error
-            else:
-                fields[name] = value
+    fields = _texts([(name, value) for name, value in form.multi_items() if isinstance(value, str)], "the form")
+    for name in {"labels", "metadata"} & fields.keys():
+        _check_commas(fields[name].encode("utf-8", "replace"))
+        try:
+            fields[name] = json.loads(fields[name])
+        except (ValueError, RecursionError) as error:
+            detail = f"expected JSON in the field {name}, received: {str(error)[:100]}"
+            raise Problem(422, "invalid_request", detail) from error
     return _validated(JobOptions, fields, "the form")
+
+
+def _texts(items: Sequence[tuple[str, str]], where: str) -> dict[str, Any]:
+    """Options that come as text, by name: each at most once, ``true`` and ``false`` in words."""
+    fields: dict[str, Any] = dict(items)
+    if len(fields) < len(items):
+        raise Problem(422, "invalid_request", f"expected each option once in {where}, received one twice")
+    if "fold_case" in fields:
+        fields["fold_case"] = {"true": True, "false": False}.get(fields["fold_case"], fields["fold_case"])
+    return fields
+
+
+def _query(request: Request, settings: Settings, model: type[OptionsT]) -> OptionsT:
+    """The options in the query; wrong ones are told also where the body has others."""
+    options = _validated(model, _texts(request.query_params.multi_items(), "the query"), "the query")
+    check_model(options.model, settings)
+    return options
+
+
+def check_model(name: str | None, settings: Settings) -> None:
+    """``Problem`` 422 where ``name`` is none of the models offered."""
+    if name is not None and name not in settings.models:
+        known = ", ".join(settings.models)
+        raise Problem(422, "unknown_model", f"expected a model among {known}, received {name[:60]!r}")
 
 
 def _validated(model: type[ModelT], fields: Mapping[str, Any], where: str) -> ModelT:
@@ -202,8 +233,9 @@ def _with_options(images: Images, options: JobOptions) -> Intake:
     return Intake(images, options, options.labels or {})
 
 
-def _archive(file: IO[bytes], settings: Settings) -> Archive:
-    return Archive(file, ArchiveLimits(settings.max_files, settings.max_file, 4 * settings.max_body))
+async def _archive(file: IO[bytes], settings: Settings) -> Archive:
+    limits = ArchiveLimits(settings.max_files, settings.max_file, 4 * settings.max_body)
+    return await asyncio.to_thread(Archive, file, limits)
 
 
 async def _spooled(request: Request, most: int) -> IO[bytes]:
@@ -229,10 +261,16 @@ async def _body(request: Request, most: int) -> bytes:
 
 async def _json(request: Request, model: type[BaseModel]) -> BaseModel:
     body = await _body(request, LARGEST_JSON)
+    _check_commas(body)
     try:
         return await asyncio.to_thread(model.model_validate_json, body)
     except ValidationError as error:
         raise invalid(error, "the body") from error
+
+
+def _check_commas(data: bytes) -> None:
+    if data.count(b",") > MOST_COMMAS:
+        raise Problem(413, "too_large", f"expected JSON with at most {MOST_COMMAS:,} commas, received more: send a zip")
 
 
 def _decoded(image: JsonImage, index: int, settings: Settings) -> Upload:

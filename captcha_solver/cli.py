@@ -13,6 +13,7 @@ from captcha_solver.errors import CaptchaSolverError, OptionError
 COMMANDS = {  # name -> the module that has it, loaded when it is asked for: reading an image must not wait for drawing
     "solve": "captcha_solver.cli_read",
     "score": "captcha_solver.cli_read",
+    "submit": "captcha_solver.cli_submit",
     "draw": "captcha_solver.cli_make",
     "train": "captcha_solver.cli_make",
     "designs": "captcha_solver.cli_make",

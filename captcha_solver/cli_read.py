@@ -81,7 +81,7 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
         for start in range(0, len(items), CHUNK):
             chunk = items[start : start + CHUNK]
             for item, solution in zip(chunk, _solved(solver, chunk), strict=True):
-                write(_row(item.file, solution))
+                write(solution_row(item.file, solution))
                 if solution.failure:
                     problems.append(f"{item.file}: {solution.failure}")
             done(len(chunk))
@@ -118,7 +118,7 @@ def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: st
     if form == "json":
         click.echo(json.dumps(_as_json(scores, solver, fold_case), indent=2))
     else:
-        _show_scores(scores, solver)
+        show_scores([each.score for each in scores], solver.recognizer.name, solver.recognizer.model_sha256)
     return NOT_ALL if problems else DONE
 
 
@@ -164,7 +164,8 @@ def _solved(solver: Solver, items: Sequence[Item]) -> list[Solution]:
     ]
 
 
-def _row(file: str, solution: Solution) -> dict[str, str | float | None]:
+def solution_row(file: str, solution: Solution) -> dict[str, str | float | None]:
+    """What is shown of one image: ``FIELDS``."""
     return {
         "file": file,
         "text": solution.text,
@@ -200,7 +201,8 @@ def _problems(dataset: Dataset, trials: Sequence[Trial], charset: Charset, fold_
     return problems + [f"{trial.sample_id}: {trial.solution.failure}" for trial in broken]
 
 
-def _show_scores(scores: Sequence[Measured], solver: Solver) -> None:
+def show_scores(scores: Sequence[SetScore], model: str, model_sha256: str) -> None:
+    """The table: a line a set, the mean of several, and which model it was."""
     headers = ("set", "n", "solved", "rate", "95 % interval", "cer", "ms/image")
     rows = [
         (
@@ -212,14 +214,13 @@ def _show_scores(scores: Sequence[Measured], solver: Solver) -> None:
             f"{s.cer:.3f}",
             f"{s.ms_per_image:.2f}",
         )
-        for s in (measured.score for measured in scores)
+        for s in scores
     ]
     if len(rows) > 1:
-        mean = sum(measured.score.accuracy for measured in scores) / len(scores)
-        rows.append(("mean of the sets", str(sum(m.score.n for m in scores)), "", percent(mean), "", "", ""))
+        mean = sum(score.accuracy for score in scores) / len(scores)
+        rows.append(("mean of the sets", str(sum(score.n for score in scores)), "", percent(mean), "", "", ""))
     show_table(headers, rows, right=headers[1:])
-    recognizer = solver.recognizer
-    click.echo(f"model {recognizer.name} {recognizer.model_sha256[:12]}, captcha-solver {__version__}")
+    click.echo(f"model {model} {model_sha256[:12]}, captcha-solver {__version__}")
 
 
 def _as_json(scores: Sequence[Measured], solver: Solver, fold_case: bool) -> dict[str, object]:

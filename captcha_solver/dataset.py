@@ -42,7 +42,9 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """One file that ``labels.csv`` names: its label, empty where that is not known, and what is wrong with the row."""
+
     line: int
     filename: str
     label: str
@@ -64,12 +66,10 @@ def inspect_folder(folder: Path, *, limit: int | None = None) -> Dataset:
     Raises ``DatasetError`` only where no row can be trusted: no folder, no images, no ``labels.csv``, not
     UTF-8, another header, no rows.
     """
-    rows = _merged(_rows(_labels_text(folder), folder / LABELS))
-    if not rows:
-        raise DatasetError(f"{folder / LABELS}: expected a row for each image below the header, received none")
+    rows = labelled_rows(folder)
     samples, problems, missing = [], [], set()
     for row in rows[:limit]:
-        image, problem = _image(folder, row.filename)
+        image, problem = read_named(folder, row.filename)
         if problem:
             missing.add(row.filename)
         problems += [f"{LABELS} row {row.line}: {wrong}" for wrong in (row.problem, problem) if wrong]
@@ -79,6 +79,25 @@ def inspect_folder(folder: Path, *, limit: int | None = None) -> Dataset:
     named = {row.filename for row in rows}
     unlabelled = sum(path.name not in named for path in image_files(folder))
     return Dataset(_name(folder), tuple(samples), tuple(problems), frozenset(missing), unlabelled)
+
+
+def labelled_rows(folder: Path) -> list[Row]:
+    """One row a file of the folder's ``labels.csv``; no image is read. ``DatasetError`` where no row can be trusted."""
+    rows = _merged(_rows(_labels_text(folder), folder / LABELS))
+    if not rows:
+        raise DatasetError(f"{folder / LABELS}: expected a row for each image below the header, received none")
+    return rows
+
+
+def read_named(folder: Path, filename: str) -> tuple[bytes, str | None]:
+    """The bytes of one named file, or no bytes and what is wrong; names never lead out of the folder."""
+    pure = PurePosixPath(filename)
+    if not filename or pure.is_absolute() or ".." in pure.parts:
+        return b"", f"expected the name of a file in the folder, received {filename!r}"
+    try:
+        return read_file(folder / filename), None
+    except ImageError as error:
+        return b"", f"{filename!r}: {error}"
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -154,7 +173,7 @@ def _labels_text(folder: Path) -> str:
         raise DatasetError(f"{path} row {row}: expected UTF-8, received byte 0x{data[error.start]:02x}") from error
 
 
-def _rows(text: str, path: Path) -> Iterator[_Row]:
+def _rows(text: str, path: Path) -> Iterator[Row]:
     """Every row below the header; blank lines are skipped, blanks around a field are not part of it."""
     reader = csv.reader(io.StringIO(text, newline=None), strict=True)
     header: list[str] | None = None
@@ -178,18 +197,18 @@ def _rows(text: str, path: Path) -> Iterator[_Row]:
         raise DatasetError(f"{path} row 1: expected the header {','.join(HEADER)}, received an empty file")
 
 
-def _row(cells: Sequence[str], line: int) -> _Row:
+def _row(cells: Sequence[str], line: int) -> Row:
     filename, label = cells[0], cells[1] if len(cells) > 1 else ""
     if len(cells) > len(HEADER):
-        return _Row(line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})")
+        return Row(line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})")
     if not label:
-        return _Row(line, filename, "", f"expected a label for {filename!r}, received an empty one")
-    return _Row(line, filename, label)
+        return Row(line, filename, "", f"expected a label for {filename!r}, received an empty one")
+    return Row(line, filename, label)
 
 
-def _merged(rows: Iterable[_Row]) -> list[_Row]:
+def _merged(rows: Iterable[Row]) -> list[Row]:
     """One row a file: a repeated row counts once, and a file with two different labels has no known truth."""
-    merged: dict[str, _Row] = {}
+    merged: dict[str, Row] = {}
     for row in rows:
         first = merged.setdefault(row.filename or f"row {row.line}", row)
         if first is row:
@@ -201,14 +220,3 @@ def _merged(rows: Iterable[_Row]) -> list[_Row]:
             problem = f"{row.filename!r} has two labels, {first.label!r} and {row.label!r} (row {row.line})"
             merged[row.filename] = replace(first, label="", problem=problem)
     return list(merged.values())
-
-
-def _image(folder: Path, filename: str) -> tuple[bytes, str | None]:
-    """The bytes of one named file, or no bytes and what is wrong; names never lead out of the folder."""
-    pure = PurePosixPath(filename)
-    if not filename or pure.is_absolute() or ".." in pure.parts:
-        return b"", f"expected the name of a file in the folder, received {filename!r}"
-    try:
-        return read_file(folder / filename), None
-    except ImageError as error:
-        return b"", f"{filename!r}: {error}"

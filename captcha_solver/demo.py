@@ -1,9 +1,10 @@
-"""``make demo``: draw several designs, read them by both routes, show figures and a contact sheet."""
+"""Designs in, a table and a contact sheet out: draws several, reads them by both routes. ``make demo`` queues them."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -15,9 +16,10 @@ from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.score import SetScore, is_solved, run_trials, score_trials
 from captcha_solver.sheet import Answer, Cell, contact_sheet
-from captcha_solver.solver import Solver, load_solver
+from captcha_solver.solver import load_solver
 from captcha_solver.types import Sample, Trial
 
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 DESIGNS = ("plain", "note", "tilted", "classic", "confetti", "ripple", "crowded", "gauntlet")
 ROUTES = ("sliding", "segmented")
 SHOWN = 4  # images of each design on the contact sheet
@@ -35,26 +37,44 @@ class Result:
         return score_trials(self.design, self.trials[route], fold_case=True)
 
 
+def demo_options(command: CommandT) -> CommandT:
+    """--count, --seed and --out: what the demonstration takes, by either way."""
+    options = (
+        click.option("--count", type=click.IntRange(min=1), default=24, show_default=True, help="Images of each."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--count", type=click.IntRange(min=1), default=24, show_default=True, help="Images of each design.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@demo_options
 def demo(count: int, seed: int, out: Path) -> int:
     """Draw several built-in designs, read them by both routes, and save a contact sheet."""
+    return solve_directly(count, seed, out)
+
+
+def solve_directly(count: int, seed: int, out: Path) -> int:
+    """The demonstration without a service: in this process."""
     writable_folder(out)
     solvers = {route: load_solver(route) for route in ROUTES}
     results = []
     with progress("drawing and solving", len(DESIGNS) * count * (1 + len(ROUTES))) as done:
-        for place, name in enumerate(DESIGNS):
-            samples = drawn(name, range(place * count, (place + 1) * count), seed)
+        for samples in drawings(count, seed):
             done(count)
             trials = {route: run_trials(solver, samples, done=done) for route, solver in solvers.items()}
-            results.append(Result(name, samples, trials))
-    show_results(results, solvers, seed)
-    path = out / "contact-sheet.png"
-    path.write_bytes(encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN)))
-    click.echo(f"contact sheet: {path}")
+            results.append(Result(samples[0].design, samples, trials))
+    show_results(results, {route: solver.recognizer.model_sha256 for route, solver in solvers.items()}, seed)
+    save_sheet(results, out)
     return DONE
+
+
+def drawings(count: int, seed: int) -> Iterator[list[Sample]]:
+    """``count`` samples of each design, design after design."""
+    for place, name in enumerate(DESIGNS):
+        yield drawn(name, range(place * count, (place + 1) * count), seed)
 
 
 def drawn(name: str, indices: range, seed: int) -> list[Sample]:
@@ -67,8 +87,8 @@ def drawn(name: str, indices: range, seed: int) -> list[Sample]:
     ]
 
 
-def show_results(results: Sequence[Result], solvers: Mapping[str, Solver], seed: int) -> None:
-    """The table: a line a design, what each route solved of it, and how long an image took."""
+def show_results(results: Sequence[Result], models: Mapping[str, str], seed: int) -> None:
+    """The table: a line a design, what each route solved of it, and how long an image took. ``models``: SHA-256."""
     headers = ["design", "n"]
     for route in ROUTES:
         headers += [f"{route} solved", "95 % interval", "ms/image"]
@@ -83,8 +103,15 @@ def show_results(results: Sequence[Result], solvers: Mapping[str, Solver], seed:
             ]
         rows.append(row)
     show_table(headers, rows, right=headers[1:])
-    hashes = ", ".join(f"{route} {solver.recognizer.model_sha256[:12]}" for route, solver in solvers.items())
+    hashes = ", ".join(f"{route} {sha256[:12]}" for route, sha256 in models.items())
     click.echo(f"whole texts read right, upper and lower case not told apart; seed {seed}; models: {hashes}")
+
+
+def save_sheet(results: Sequence[Result], out: Path) -> None:
+    """The picture: the first images of each design with the answers of both routes."""
+    path = out / "contact-sheet.png"
+    path.write_bytes(encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN)))
+    click.echo(f"contact sheet: {path}")
 
 
 def cells(result: Result) -> list[Cell]:

@@ -6,6 +6,7 @@ CaptchaSolverError
 ├── DesignError     a TOML design says something impossible (names the key and the line)
 ├── BundleError     a model bundle is missing, changed, or made for something else
 ├── OptionError     an argument is out of range (a usage error on the command line)
+├── ServiceError    a service cannot be reached, or refuses what it is asked
 └── SetupError      something that must be installed or writable is not
 """
 
@@ -32,6 +33,10 @@ class BundleError(CaptchaSolverError):
 
 class OptionError(CaptchaSolverError):
     """An argument has a value that makes no sense."""
+
+
+class ServiceError(CaptchaSolverError):
+    """A service cannot be reached, does not answer as it should, or refuses what it is asked."""
 
 
 class SetupError(CaptchaSolverError):

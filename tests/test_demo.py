@@ -3,11 +3,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import api.demo
 from captcha_solver import demo
 from captcha_solver.cli import run
 from captcha_solver.designs.load import builtin_designs
+from captcha_solver.errors import SetupError
 from captcha_solver.solver import Solver
 from tests.fakes import FakeRecognizer
+from workers.redis_server import find_server
 
 
 class AnyRecognizer(FakeRecognizer):
@@ -56,3 +59,43 @@ def test_the_designs_of_the_demo_are_built_in(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.undo()
     assert len(demo.DESIGNS) >= 5
     assert set(demo.DESIGNS) <= set(builtin_designs())
+
+
+def no_server() -> str:
+    raise SetupError("no Redis server found")
+
+
+def test_without_redis_it_says_so_in_a_line_and_reads_directly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr(api.demo, "find_server", no_server)
+    assert run(api.demo.demo, "demo", ["--count", "2", "--out", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert "no Redis server found" in line
+    assert "python -m captcha_solver.demo" in line
+    assert "contact sheet" in out
+    assert (tmp_path / "contact-sheet.png").is_file()
+
+
+@pytest.mark.redis
+def test_the_queued_way_finds_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr(demo, "DESIGNS", ("plain", "note"))
+    try:
+        find_server()
+    except SetupError as error:
+        pytest.skip(str(error))
+    tables = []
+    for way, command in (("direct", demo.demo), ("queued", api.demo.demo)):
+        assert run(command, "demo", ["--count", "3", "--out", str(tmp_path / way)]) == 0
+        out, _ = capsys.readouterr()
+        rows = [line.split() for line in out.splitlines()]
+        tables.append([row[:7] + row[8:13] if row[0] in {"plain", "note"} else row[:-1] for row in rows if row])
+    assert tables[0] == tables[1]  # all but the times, and where the picture is
+    pictures = [(tmp_path / way / "contact-sheet.png").read_bytes() for way in ("direct", "queued")]
+    assert pictures[0] == pictures[1]

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-LOCKS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("benchmarks/*/*.lock")}
-LOCKS["requirements.lock"] = LOCK
+LOCK_FILES = [path for pattern in ("*.lock", "deploy/*.lock", "benchmarks/*/*.lock") for path in ROOT.glob(pattern)]
+LOCKS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in LOCK_FILES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Joined here, so that this file does not name them either.
@@ -44,7 +44,16 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 30), ("benchmarks/peers/ddddocr.lock", 5)])
+@pytest.mark.parametrize(
+    ("lock", "least"),
+    [
+        ("requirements.lock", 30),
+        ("requirements-service.lock", 30),
+        ("deploy/gpu.lock", 50),
+        ("deploy/dashboard.lock", 10),
+        ("benchmarks/peers/ddddocr.lock", 5),
+    ],
+)
 def test_a_lock_holds_a_whole_environment(lock: str, least: int) -> None:
     assert len(locked(LOCKS[lock])) > least
 
@@ -64,22 +73,40 @@ def test_a_lock_names_no_place(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_sets_no_option_but_hashes(lock: str) -> None:
-    assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", LOCKS[lock])) <= {"--hash", "-r"}
+    assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", LOCKS[lock])) <= {"--hash", "-r", "-c"}
 
 
-def test_the_lock_holds_what_the_project_asks_for() -> None:
-    extras = PROJECT["project"]["optional-dependencies"]
-    build = PROJECT["build-system"]["requires"]
-    for wanted in [*PROJECT["project"]["dependencies"], *extras["train"], *extras["dev"], *build]:
-        name = re.split(r"[\[=<>~! ]", wanted, maxsplit=1)[0].lower().replace(".", "-")
-        assert name in {*locked(), "captcha-solver"}, f"{wanted} is not in requirements.lock: make lock"
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ["train", "client", "service", "dev"]),
+        ("requirements-service.lock", ["client", "service"]),
+        ("deploy/gpu.lock", ["client", "service"]),
+    ],
+)
+def test_a_lock_holds_what_the_project_asks_for(lock: str, extras: list[str]) -> None:
+    build = PROJECT["build-system"]["requires"] if "dev" in extras else []
+    there = {*locked(LOCKS[lock]), "captcha-solver"}
+    assert {name.lower().replace(".", "-") for name in [*asked_for(*extras), *map(name_of, build)]} - there == set()
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[\[=<>~!; ]", requirement, maxsplit=1)[0]
+
+
+def asked_for(*extras: str) -> list[str]:
+    """The packages that the project and these extras name."""
+    optional = PROJECT["project"]["optional-dependencies"]
+    named = [*PROJECT["project"]["dependencies"], *(wanted for extra in extras for wanted in optional[extra])]
+    return [name_of(each) for each in named]
 
 
 def test_each_dependency_has_its_reason_written_down() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    extras = PROJECT["project"]["optional-dependencies"]
-    for wanted in [*PROJECT["project"]["dependencies"], *extras["train"], *extras["dev"]]:
-        assert re.split(r"[\[=<>~! ]", wanted, maxsplit=1)[0] in reasons
+    described = {
+        name.strip() for row in re.findall(r"^\| ([^|]+) \|", reasons, re.MULTILINE) for name in row.split(",")
+    }
+    assert set(asked_for(*PROJECT["project"]["optional-dependencies"])) - {"captcha-solver"} - described == set()
 
 
 @pytest.mark.parametrize("host", INDEX_HOSTS)

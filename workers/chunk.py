@@ -41,6 +41,14 @@ def take(redis: Client, job_id: str, number: int, fetched: Mapping[bytes, bytes]
     return Chunk(job, number, images, int(attempt))
 
 
+def begin_alone(redis: Client, chunk: Chunk, index: int) -> int:
+    """Note that one image of a chunk is about to be read by itself. How often it was, this time included."""
+    with redis.pipeline() as pipe:
+        pipe.hincrby(keys.attempts(chunk.job.id), f"i{index}", 1)
+        pipe.expireat(keys.attempts(chunk.job.id), round(chunk.job.expires_at))
+        return int(pipe.execute()[0])
+
+
 def _start(redis: Client, job: Job) -> None:
     def write(pipe: Pipe) -> None:
         exists = pipe.exists(keys.job(job.id))

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from rq import Queue, Retry
-from rq.registry import StartedJobRegistry
+from rq.executions import ExecutionRegistry
+from rq.intermediate_queue import IntermediateQueue
+from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from workers.connection import Client, Pipe
 from workers.messages import Job
@@ -49,6 +51,28 @@ class ChunkQueue:
             pipe.zrangebyscore(StartedJobRegistry(queue=self.rq).key, self._now(redis), "+inf")
             queued, started = pipe.execute()
         return {each.decode() for each in queued} | {each.decode().split(":")[0] for each in started}
+
+    def failed(self) -> list[str]:
+        """RQ ids of the chunks that RQ has given up."""
+        redis: Client = self.rq.connection
+        return [each.decode() for each in redis.zrange(self._failed_key, 0, -1)]
+
+    def forget(self, name: str, pipe: Pipe) -> None:
+        """Remove what RQ keeps of a chunk that it has given up."""
+        pipe.zrem(self._failed_key, name)
+        pipe.unlink(f"rq:job:{name}", f"rq:results:{name}", *self.traces(name))
+
+    def traces(self, name: str) -> tuple[str, str]:
+        """Keys in which RQ remembers earlier runs of a chunk, for longer than the runs themselves.
+
+        A new run must not find them: RQ counts it as failed where it meets an earlier one whose lease has run out.
+        """
+        intermediate = IntermediateQueue(self.rq.key, self.rq.connection)
+        return ExecutionRegistry(name, self.rq.connection).key, intermediate.get_first_seen_key(name)
+
+    @property
+    def _failed_key(self) -> str:
+        return str(FailedJobRegistry(queue=self.rq).key)
 
     @staticmethod
     def _now(redis: Client) -> int:

@@ -5,7 +5,7 @@ import time
 from workers import keys
 from workers.connection import Client, Pipe
 from workers.messages import Job
-from workers.queue import ChunkQueue, rq_id
+from workers.queue import ChunkQueue, chunk_of, rq_id
 from workers.store import drop_images, end, fetch
 
 SWEEP_EVERY_S = 3
@@ -23,6 +23,7 @@ def sweep(redis: Client, queue: ChunkQueue) -> int:
         return 0
     _expire(redis)
     _drop_orphans(redis)
+    _drop_failed(redis, queue)
     return _requeue(redis, queue)
 
 
@@ -55,6 +56,7 @@ def _requeue(redis: Client, queue: ChunkQueue) -> int:
         for job_id, chunk in lost:
             if job_id in jobs:
                 pipe.lrem(queue.rq.intermediate_queue_key, 0, rq_id(job_id, chunk))
+                queue.forget(rq_id(job_id, chunk), pipe)
                 queue.enqueue(jobs[job_id], [chunk], pipe)
                 pipe.zrem(keys.SUSPECTS, rq_id(job_id, chunk))
         pipe.hincrby(keys.STATISTICS, "chunks_requeued", len(lost))
@@ -81,14 +83,22 @@ def _expire(redis: Client) -> None:
     due = [each.decode() for each in redis.zrangebyscore(keys.EXPIRY, "-inf", time.time())]
     found = {job.id: job for job, _ in fetch(redis, due)}
     for job_id in due:
-        with redis.pipeline() as pipe:
-            if job_id in found:
-                _expire_job(pipe, found[job_id])
-            pipe.zrem(keys.EXPIRY, job_id)
-            pipe.execute()
+        if job_id in found:
+            _expire_job(redis, found[job_id])
+        redis.zrem(keys.EXPIRY, job_id)
 
 
-def _expire_job(pipe: Pipe, job: Job) -> None:
+def _expire_job(redis: Client, job: Job) -> None:
+    def write(pipe: Pipe) -> None:
+        exists = pipe.exists(keys.job(job.id))  # its owner may have removed it meanwhile
+        pipe.multi()
+        if exists:
+            _write_expired(pipe, job)
+
+    redis.transaction(write, keys.job(job.id))
+
+
+def _write_expired(pipe: Pipe, job: Job) -> None:
     pipe.hset(keys.job(job.id), "expired", 1)
     pipe.hsetnx(keys.job(job.id), "finished_at", repr(time.time()))
     drop_images(pipe, job)
@@ -101,3 +111,13 @@ def _drop_orphans(redis: Client) -> None:
     for job_id in [each.decode() for each in redis.hkeys(keys.STORED)]:
         if not redis.exists(keys.draft(job_id), keys.job(job_id)):
             redis.hdel(keys.STORED, job_id)
+
+
+def _drop_failed(redis: Client, queue: ChunkQueue) -> None:
+    """Forget RQ's failures of chunks that are answered all the same: by another try, or by the one that died late."""
+    with redis.pipeline() as pipe:
+        for name in queue.failed():
+            place = chunk_of(name)
+            if place is None or not redis.sismember(keys.chunks(place[0]), place[1]):
+                queue.forget(name, pipe)
+        pipe.execute()

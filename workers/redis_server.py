@@ -75,7 +75,6 @@ class PrivateRedis:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise SetupError(f"expected {self._data} for one server, received one that another uses") from error
-            os.set_inheritable(lock, True)
             log = (self._data / "redis.log").open("ab")
             with log:
                 self._process = subprocess.Popen(
@@ -88,7 +87,11 @@ class PrivateRedis:
                 )
         finally:
             os.close(lock)
-        self._wait()
+        try:
+            self._wait()
+        except SetupError:
+            self.close()  # one that does not answer must not stay behind
+            raise
 
     def _command(self) -> list[str]:
         options = {

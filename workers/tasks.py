@@ -7,13 +7,14 @@ from redis.exceptions import RedisError
 
 from captcha_solver.errors import CaptchaSolverError
 from workers import keys
-from workers.chunk import Chunk, record, take
+from workers.chunk import Chunk, begin_alone, record, take
 from workers.connection import Client
 from workers.messages import Answer, answer, refusal
 from workers.queue import ChunkQueue, chunk_of
 from workers.reader import Reader
 
 PART = 64  # images answered at once: what a killed worker loses, and how soon a cancelled job stops
+WORTH_FETCHING = 2  # images: the next chunk is fetched while so many are read; one is read before it is there
 CAREFUL_AFTER = 3  # begun so often without an end, a chunk is read image by image
 TRIES_ALONE = 3  # in whose hands a worker died so often, that image is given up
 
@@ -32,7 +33,8 @@ class Desk:
         chunk = take(self.redis, job_id, number, self._next.take(job_id, number))
         if chunk is None:
             return
-        self._next.start()
+        if len(chunk.images) >= WORTH_FETCHING:
+            self._next.start()
         if chunk.attempt > CAREFUL_AFTER:
             self._one_by_one(chunk)
         else:
@@ -46,8 +48,7 @@ class Desk:
     def _one_by_one(self, chunk: Chunk) -> None:
         """After several tries that did not end: find the image that ends the worker, and answer the others."""
         for index, upload in chunk.images.items():
-            tries = self.redis.hincrby(keys.attempts(chunk.job.id), f"i{index}", 1)
-            if tries > TRIES_ALONE:
+            if begin_alone(self.redis, chunk, index) > TRIES_ALONE:
                 given_up = "a worker died or ran out of time each time it read this image"
                 found = refusal(index, upload.name, upload.label, code="worker_died", detail=given_up)
             else:
@@ -57,6 +58,8 @@ class Desk:
                     kind = type(error).__name__
                     found = refusal(index, upload.name, upload.label, code="internal_error", detail=kind)
             record(self.redis, chunk, [found])
+            if not self.redis.exists(keys.pending(chunk.job.id, chunk.number)):
+                break  # as above
 
     def _answers(self, chunk: Chunk, indexes: Sequence[int]) -> list[Answer]:
         uploads = [chunk.images[index] for index in indexes]

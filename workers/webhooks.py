@@ -18,7 +18,7 @@ import structlog
 
 from captcha_solver.errors import OptionError
 from workers import keys
-from workers.connection import Client
+from workers.connection import Client, Pipe
 from workers.messages import Counts, Job
 from workers.settings import Settings
 from workers.store import fetch
@@ -73,16 +73,33 @@ def deliver_due(redis: Client, settings: Settings) -> None:
         return
     for each in redis.zrangebyscore(keys.WEBHOOKS, "-inf", time.time(), start=0, num=4):
         job_id = each.decode()
-        tries = redis.incr(keys.webhook_tries(job_id))
-        redis.expire(keys.webhook_tries(job_id), 2 * max(WAITS_S))
-        last = tries > len(WAITS_S)
-        # put off first: another worker must not send it too, and a worker that dies here leaves it to be sent later
-        if not last and not redis.zadd(keys.WEBHOOKS, {job_id: time.time() + WAITS_S[tries - 1]}, xx=True, ch=True):
+        tries = _claim(redis, job_id)
+        if tries == 0:
             continue
         found = fetch(redis, [job_id])
-        if not found or found[0][0].webhook is None or _sent(*found[0], settings) or last:
+        if not found or found[0][0].webhook is None or _sent(*found[0], settings) or tries > len(WAITS_S):
             redis.zrem(keys.WEBHOOKS, job_id)
             redis.delete(keys.webhook_tries(job_id))
+
+
+def _claim(redis: Client, job_id: str) -> int:
+    """Which try of a webhook this is; 0 where another worker has it.
+
+    The next try is noted before this one is made: no other worker makes it too, and one that dies leaves it to others.
+    """
+
+    def write(pipe: Pipe) -> int:
+        due = pipe.zscore(keys.WEBHOOKS, job_id)
+        tries = int(pipe.get(keys.webhook_tries(job_id)) or 0) + 1
+        now = time.time()
+        pipe.multi()
+        if due is None or due > now:
+            return 0
+        pipe.set(keys.webhook_tries(job_id), tries, ex=2 * max(WAITS_S))
+        pipe.zadd(keys.WEBHOOKS, {job_id: now + WAITS_S[min(tries, len(WAITS_S)) - 1]})
+        return tries
+
+    return int(redis.transaction(write, keys.WEBHOOKS, value_from_callable=True))
 
 
 def _sent(job: Job, counts: Counts, settings: Settings) -> bool:

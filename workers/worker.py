@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -16,7 +17,6 @@ from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.queue import Queue as RqQueue
 from rq.worker import SimpleWorker
-from rq.worker.base import WorkerStatus
 
 from workers import keys, webhooks
 from workers.connection import Client, connect
@@ -77,16 +77,38 @@ class ChunkWorker(SimpleWorker):
         )
         self._chunks = queue
         self._settings = settings
+        self._held: tuple[RqJob, Execution] | None = None  # what is being worked on, and so is renewed
+        self._heard_from = 0.0
 
     @property
     def told_to_stop(self) -> bool:
         return self._shutdown_requested_date is not None
 
     def execute_job(self, job: RqJob, queue: RqQueue) -> None:
+        self.connection.unlink(*self._chunks.traces(job.id))
         execution: Execution = self.prepare_execution(job)
-        with Beat(lambda: self.maintain_heartbeats(job, execution), BEAT_S):
+        self._held = (job, execution)
+        try:
             self.perform_job(job, queue, execution)
-        self.set_state(WorkerStatus.IDLE)
+        finally:
+            self._held = None
+
+    def work(self, *arguments: Any, **options: Any) -> bool:
+        with Beat(self._renew, BEAT_S):  # one thread for all chunks: to start one takes longer than to read an image
+            return bool(super().work(*arguments, **options))
+
+    def _renew(self) -> None:
+        held = self._held
+        if held is not None:
+            self.maintain_heartbeats(*held)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's word that the worker lives, said three times a chunk: here once in a while, which is often enough."""
+        if pipeline is None and timeout is None:
+            if time.monotonic() < self._heard_from + BEAT_S / 2:
+                return
+            self._heard_from = time.monotonic()
+        super().heartbeat(timeout, pipeline)
 
     def get_heartbeat_ttl(self, job: RqJob, working_time: float = 0.0) -> int:
         return LEASE_S

@@ -9,8 +9,9 @@ from fastapi.responses import JSONResponse
 
 from api import uploads, waiting
 from api.access import Owner
+from api.document import ACCEPTED, ARCHIVE, JOB_FORM, JOB_QUERY, body
 from api.problems import Problem, documented
-from api.schemas import JOB_ID, JobOut, JobPage, JobRequest, body_of
+from api.schemas import JOB_ID, JobOut, JobPage, JobRequest
 from api.service import Service, job_out, service_of
 from captcha_solver.charset import parse_charset
 from captcha_solver.errors import OptionError
@@ -21,26 +22,6 @@ from workers.store import Idempotency, new_job
 USUAL_PAGE, LARGEST_PAGE = 50, 200
 LONGEST_WAIT_S = 60.0
 RETRY_AFTER_S = 1
-FILES: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "files[]": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1},
-        "model": {"type": "string"},
-        "charset": {"type": "string"},
-        "length": {"type": "string"},
-        "fold_case": {"type": "boolean"},
-        "labels": {"type": "string", "description": "JSON: file name to text"},
-        "metadata": {"type": "string", "description": "JSON: your own notes"},
-        "webhook": {"type": "string"},
-    },
-    "required": ["files[]"],
-}
-BINARY: dict[str, Any] = {
-    "type": "string",
-    "format": "binary",
-    "description": "A zip of images, with a labels.csv or without",
-}
-
 JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id")]
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -50,8 +31,8 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     "",
     status_code=202,
     response_model=JobOut,
-    responses=documented(400, 408, 409, 413, 415),
-    openapi_extra=body_of(JobRequest, **{uploads.MULTIPART: FILES, uploads.ZIP: BINARY}),
+    responses={**documented(400, 408, 409, 413, 415), 202: ACCEPTED},
+    openapi_extra=body(JobRequest, JOB_QUERY, **{uploads.MULTIPART: JOB_FORM, uploads.ZIP: ARCHIVE}),
 )
 async def submit(
     request: Request,
@@ -102,7 +83,8 @@ async def job(
         found, counts = await run_in_threadpool(find, service, owner, job_id)
     tag = etag(found, counts)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in [each.strip() for each in (if_none_match or "").split(",")]:
+    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
+    if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
     if not found.status(counts).final:
         headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -177,10 +159,7 @@ def _options(service: Service, intake: uploads.Intake) -> Options:
     """The options as workers get them, checked: what cannot be read must not be queued."""
     options = intake.options
     model = options.model or service.usual_model
-    if model not in service.bundles:
-        raise Problem(
-            422, "unknown_model", f"expected a model among {', '.join(service.bundles)}, received {model[:60]!r}"
-        )
+    uploads.check_model(model, service.settings)
     if options.charset is not None:
         known = set(service.bundles[model].charset.symbols)
         if not set(parse_charset(options.charset).symbols) & known:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
@@ -22,7 +23,21 @@ from workers.messages import Job
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 USUAL_PAGE, LARGEST_PAGE = 100, 1000
 FIELDS = ("index", "id", "status", "text", "confidence", "elapsed_ms", "error", "expected", "correct")
-EVENT_ID = r"^[0-9]{1,20}-[0-9]{1,20}$"
+EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+LARGEST_ID = 2**64  # of each part of the id of an event in Redis
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["progress", "finished"]},
+        "id": {"type": "string"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobOut"},
+        },
+    },
+    "required": ["event", "id", "data"],
+}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -45,14 +60,13 @@ def results(
     job_id: JobId,
     limit: Annotated[int | None, Query(ge=1, le=LARGEST_PAGE, description="JSON: 100 if not given, else all")] = None,
     cursor: Annotated[int, Query(ge=0, le=2**31, description="next_cursor of the page before")] = 0,
-    accept: Annotated[str, Header()] = "*/*",
 ) -> Response:
     """The answers that there are, also while the job runs. As NDJSON or CSV all of them at once, unless limited."""
     service = service_of(request)
     found, _ = find(service, owner, job_id)
     if found.expired:
         raise Problem(410, "job_expired", "the answers of this job have run out: they are kept for a limited time")
-    media = chosen(accept)
+    media = chosen(",".join(request.headers.getlist("accept")))
     if media == JSON:
         return _page(service, found, cursor, limit or USUAL_PAGE)
     items = _items(service, found, cursor, limit)
@@ -63,20 +77,21 @@ def results(
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": EVENT}}}},
 )
 async def events(
     request: Request,
     owner: Owner,
     job_id: JobId,
-    last_event_id: Annotated[str, Header(pattern=EVENT_ID)] = waiting.FROM_START,
+    last_event_id: Annotated[str, Header(description="The last event's id that was heard")] = waiting.FROM_START,
 ) -> Response:
     """Progress as server-sent events: the job's state first, then each change, until it is finished."""
     service = service_of(request)
     await run_in_threadpool(find, service, owner, job_id)
+    after = _after(last_event_id)
 
     async def stream() -> AsyncIterator[bytes]:
-        async for change in waiting.follow(service, owner, job_id, last_event_id):
+        async for change in waiting.follow(service, owner, job_id, after):
             if change is None:
                 yield format_sse_event(comment="waiting")
                 continue
@@ -85,6 +100,12 @@ async def events(
             yield format_sse_event(data_str=job_out(job, counts).model_dump_json(), event=name, id=entry)
 
     return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _after(event_id: str) -> str:
+    """``event_id`` where it can be one of ours; a client that sends another hears everything from the start."""
+    match = EVENT_ID.fullmatch(event_id)
+    return event_id if match and max(map(int, match.groups())) < LARGEST_ID else waiting.FROM_START
 
 
 def chosen(accept: str) -> str:

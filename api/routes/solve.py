@@ -10,25 +10,16 @@ from fastapi.responses import JSONResponse
 
 from api import uploads, waiting
 from api.access import Owner
+from api.document import ACCEPTED, IMAGE, SOLVE_FORM, body
 from api.problems import Problem, documented
 from api.routes.jobs import accepted, make_job
-from api.schemas import JobOut, SolveOut, SolveRequest, body_of
+from api.schemas import JobOut, SolveOut, SolveRequest
 from api.service import service_of
+from workers.messages import Job
+from workers.store import Store
 
 USUAL_WAIT_S, LONGEST_WAIT_S = 10.0, 60.0
 SOLVE_TTL_S = 600  # an answer that was not waited for can be fetched so long
-BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-FORM: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "file": BINARY,
-        "model": {"type": "string"},
-        "charset": {"type": "string"},
-        "length": {"type": "string"},
-        "fold_case": {"type": "boolean"},
-    },
-    "required": ["file"],
-}
 
 router = APIRouter(prefix="/v1", tags=["solve"])
 
@@ -36,8 +27,8 @@ router = APIRouter(prefix="/v1", tags=["solve"])
 @router.post(
     "/solve",
     response_model=SolveOut,
-    responses={**documented(400, 408, 413, 415), 202: {"model": JobOut, "description": "Not solved in time: a job"}},
-    openapi_extra=body_of(SolveRequest, **{uploads.RAW: BINARY, "image/*": BINARY, uploads.MULTIPART: FORM}),
+    responses={**documented(400, 408, 413, 415), 202: {**ACCEPTED, "model": JobOut}},
+    openapi_extra=body(SolveRequest, **{uploads.RAW: IMAGE, "image/*": IMAGE, uploads.MULTIPART: SOLVE_FORM}),
 )
 async def solve(
     request: Request, owner: Owner, prefer: Annotated[str | None, Header(description="wait=N: seconds to wait")] = None
@@ -52,14 +43,21 @@ async def solve(
     finished = wait_s > 0 and await waiting.until_finished(service, job, wait_s)
     if not finished:
         return await accepted(service, owner, job)
-    items = await run_in_threadpool(service.store.items, job, 0, 1)
-    if not items:
+    item = await run_in_threadpool(_taken, service.store, job)
+    if item is None:
         raise Problem(500, "internal_error", "the image has no answer")
-    body: dict[str, Any] = json.loads(items[0])
-    await run_in_threadpool(service.store.forget, job)
+    body: dict[str, Any] = json.loads(item)
     body["model"] = {"name": job.options.model, "sha256": job.model_sha256}
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if prefer else {}
     return JSONResponse(body, headers=headers)
+
+
+def _taken(store: Store, job: Job) -> str | None:
+    """The answer of a job of one image, which is then removed: nobody else knows of it."""
+    items = store.items(job, 0, 1)
+    if items:
+        store.forget(job)
+    return items[0] if items else None
 
 
 def _wait(prefer: str | None) -> float:

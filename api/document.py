@@ -1,0 +1,101 @@
+"""The app in, its OpenAPI document out: with the bodies and queries that the routes read themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from api.problems import ProblemDetail
+from api.schemas import CHARSET, LENGTH, JobRequest, SolveRequest
+from workers.settings import Settings
+
+MODEL = {"$ref": "#/components/schemas/ModelName"}
+FILE: dict[str, Any] = {"type": "string", "format": "binary"}  # may be empty: its item fails, not the job
+IMAGE: dict[str, Any] = {**FILE, "minLength": 1}
+ARCHIVE: dict[str, Any] = {**FILE, "description": "A zip of images, with a labels.csv or without"}
+READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say them
+    "model": MODEL,
+    "charset": {"type": "string", "maxLength": 64, "pattern": CHARSET},
+    "length": {"type": "string", "pattern": LENGTH},
+    "fold_case": {"type": "boolean"},
+}
+WEBHOOK: dict[str, Any] = {"type": "string", "maxLength": 2000}
+JOB_QUERY: dict[str, Any] = {**READING, "webhook": WEBHOOK}
+SOLVE_FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {"file": FILE, **READING},
+    "required": ["file"],
+    "additionalProperties": False,
+}
+JOB_FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "files[]": {"type": "array", "items": FILE, "minItems": 1, "maxItems": 1000},
+        **READING,
+        "labels": {"$ref": "#/components/schemas/Labels"},
+        "metadata": {"$ref": "#/components/schemas/Metadata"},
+        "webhook": WEBHOOK,
+    },
+    "required": ["files[]"],
+    "additionalProperties": False,
+}
+
+HEADERS: dict[str, Any] = {
+    "Location": {"description": "Where the job is", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until it is worth asking", "schema": {"type": "integer"}},
+    "ETag": {"description": "For If-None-Match", "schema": {"type": "string"}},
+}
+LINKS: dict[str, Any] = {  # what can be asked of a job that was just made
+    name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}}
+    for name in ("job", "results", "events", "cancel", "remove")
+}
+ACCEPTED: dict[str, Any] = {"description": "A job, to be asked for", "headers": HEADERS, "links": LINKS}
+
+
+def body(model: type[BaseModel], query: Mapping[str, Any] = READING, **more: Mapping[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` of a route that reads body and query itself: JSON as ``model``, and other media types."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    content |= {media: {"schema": dict(schema)} for media, schema in more.items()}
+    parameters = [{"name": name, "in": "query", "required": False, "schema": each} for name, each in query.items()]
+    return {"requestBody": {"required": True, "content": content}, "parameters": parameters}
+
+
+def document(app: FastAPI, settings: Settings) -> None:
+    """Make ``app`` tell what FastAPI cannot know."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = generated()
+            _complete(made.setdefault("components", {}).setdefault("schemas", {}), settings)
+            app.openapi_schema = made if settings.webhook_hosts else _without_webhooks(made)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(schemas: dict[str, Any], settings: Settings) -> None:
+    for model in (ProblemDetail, JobRequest, SolveRequest):
+        made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= made.pop("$defs", {})
+        schemas[model.__name__] = made
+    schemas["ModelName"] = {"type": "string", "enum": list(settings.models)}
+    options = schemas["JobRequest"]["properties"]
+    for name in ("labels", "metadata"):
+        schemas[name.capitalize()] = options[name]["anyOf"][0]
+        options[name]["anyOf"][0] = {"$ref": f"#/components/schemas/{name.capitalize()}"}
+    schemas["Metadata"]["additionalProperties"] = False  # pydantic tells what names are fit, not that others are not
+    for name in ("JobRequest", "SolveRequest"):
+        schemas[name]["properties"]["model"] = {"anyOf": [MODEL, {"type": "null"}]}
+
+
+def _without_webhooks(made: Any) -> Any:
+    """The document of a service that sends none: where one is asked for, the request is refused."""
+    if isinstance(made, dict):
+        return {key: _without_webhooks(value) for key, value in made.items() if key != "webhook"}
+    if isinstance(made, list):
+        return [
+            _without_webhooks(each) for each in made if not (isinstance(each, dict) and each.get("name") == "webhook")
+        ]
+    return made

@@ -1,0 +1,1 @@
+"""The client of the REST service: folders in, answers out. The only place in the library that knows HTTP."""

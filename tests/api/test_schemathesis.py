@@ -1,0 +1,63 @@
+"""The live service against its own OpenAPI document: every check of schemathesis, and not one failure."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api.services import MINE, Live
+
+pytestmark = pytest.mark.redis
+
+EXAMPLES = 100  # an operation, each in the phase of random requests; more find little that is new
+LEAST_CASES = 1000
+WITHIN_S = 300
+
+
+def test_the_service_does_what_its_document_says(live: Live, tmp_path: Path) -> None:
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{live.running.url}/openapi.json",
+        f"--header=Authorization: Bearer {MINE}",
+        "--checks=all",
+        f"--max-examples={EXAMPLES}",
+        "--generation-deterministic",
+        "--continue-on-failure",
+        "--no-shrink",
+        "--no-color",
+        "--request-timeout=60",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    tried = re.search(r"(\d+) generated, (\d+) passed", said)
+    assert tried is not None, said
+    assert int(tried[1]) == int(tried[2]) >= LEAST_CASES, said
+
+
+def test_the_document_is_openapi_3_1_and_names_every_operation(live: Live) -> None:
+    document = live.mine.get("/openapi.json").json()
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    found = {
+        f"{method.upper()} {path}": set(operation["responses"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert found.keys() == {
+        "POST /v1/solve",
+        "POST /v1/jobs",
+        "GET /v1/jobs",
+        "GET /v1/jobs/{job_id}",
+        "DELETE /v1/jobs/{job_id}",
+        "POST /v1/jobs/{job_id}/cancel",
+        "GET /v1/jobs/{job_id}/results",
+        "GET /v1/jobs/{job_id}/events",
+        "GET /v1/models",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+    }
+    assert all({"401", "422", "429", "500", "503"} <= answers for name, answers in found.items() if " /v1/" in name)

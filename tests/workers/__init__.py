@@ -1,0 +1,1 @@
+"""Tests of the queue side: settings, jobs in Redis, workers, recovery."""

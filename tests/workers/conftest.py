@@ -1,0 +1,45 @@
+"""A private Redis for all tests of a run in, a clean one for each test out."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from captcha_solver.errors import SetupError
+from tests.workers.jobs import LIMITS, TIMEOUT_S
+from workers.connection import Client, connect
+from workers.queue import ChunkQueue
+from workers.redis_server import PrivateRedis, find_server
+from workers.store import Store
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Path of a Redis server; tests that need one are skipped where there is none."""
+    try:
+        return find_server()
+    except SetupError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def server(program: str) -> Iterator[PrivateRedis]:
+    with PrivateRedis(program=program) as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: PrivateRedis) -> Iterator[Client]:
+    client = connect(server.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def queue(redis: Client) -> ChunkQueue:
+    return ChunkQueue("captcha", redis, TIMEOUT_S)
+
+
+@pytest.fixture
+def store(redis: Client, queue: ChunkQueue) -> Store:
+    return Store(redis, queue, **LIMITS)

@@ -1,0 +1,60 @@
+"""A process's models in, solvers for the options of jobs out; the shipped model, as workers load it."""
+
+import pytest
+
+from captcha_solver.errors import CaptchaSolverError, OptionError
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from workers import reader as readers
+from workers.messages import Options
+from workers.reader import Reader, model_hashes
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(["sliding"])
+
+
+def test_models_are_named_with_their_hash(reader: Reader) -> None:
+    expected = load_bundle(shipped_bundles()["sliding"]).sha256
+    assert dict(reader.models) == {"sliding": expected}
+    assert model_hashes(["sliding"]) == {"sliding": expected}
+    reader.warm()
+
+
+@pytest.mark.parametrize(
+    ("options", "charset", "shortest", "longest"),
+    [
+        (Options("sliding"), None, None, None),
+        (Options("sliding", "0-9", "4"), "0-9", 4, 4),
+        (Options("sliding", None, "4-6"), None, 4, 6),
+        (Options("sliding", "digits", "6", True), "digits", 6, 6),
+    ],
+)
+def test_options_narrow_the_decoding(
+    reader: Reader, options: Options, charset: str | None, shortest: int | None, longest: int | None
+) -> None:
+    found = reader.solver(options).constraints
+    assert (found.charset, found.min_length, found.max_length) == (charset, shortest, longest)
+
+
+def test_a_solver_is_made_once(reader: Reader) -> None:
+    assert reader.solver(Options("sliding", length="5")) is reader.solver(Options("sliding", length="5"))
+    assert reader.solver(Options("sliding", length="5")) is not reader.solver(Options("sliding", length="6"))
+
+
+def test_so_many_solvers_are_kept(monkeypatch: pytest.MonkeyPatch, reader: Reader) -> None:
+    monkeypatch.setattr(readers, "SOLVERS_KEPT", 3)
+    for length in range(1, 12):
+        reader.solver(Options("sliding", length=str(length)))
+        assert len(reader._solvers) <= 3
+
+
+def test_a_model_that_is_not_loaded(reader: Reader) -> None:
+    with pytest.raises(OptionError, match="expected a model among sliding, received 'digits'"):
+        reader.solver(Options("digits"))
+
+
+@pytest.mark.parametrize("options", [Options("sliding", "é"), Options("sliding", length="many")])
+def test_options_that_cannot_be(reader: Reader, options: Options) -> None:
+    with pytest.raises(CaptchaSolverError, match="expected"):
+        reader.solver(options)
