@@ -46,7 +46,7 @@ class Archive:
     def __init__(self, file: IO[bytes], limits: ArchiveLimits) -> None:
         self._limits = limits
         self._zip = _opened(file, limits)
-        entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+        entries = [entry for entry in self._zip.infolist() if not entry.filename.endswith("/")]
         names = [entry.filename for entry in entries]
         if len(entries) > limits.files + 1:
             raise _too_many(limits)
@@ -71,7 +71,8 @@ class Archive:
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name, path = entry.filename, PurePosixPath(entry.filename)
         shown = repr(name[:60])
-        if path.is_absolute() or ".." in path.parts or set(name) & set("\\:") or not entry.orig_filename.isprintable():
+        odd = not name or ".." in path.parts or set(name) & set("\\:") or not entry.orig_filename.isprintable()
+        if odd or path.is_absolute():
             raise _refused("bad_name", f"expected plain relative names in the archive, received {shown}")
         if len(name) > LONGEST_NAME:
             raise _refused("bad_name", f"expected names of at most {LONGEST_NAME} characters, received {shown}")

@@ -22,6 +22,7 @@ from captcha_solver.cli import run
 from captcha_solver.errors import SetupError
 from workers.__main__ import ONE_THREAD
 from workers.connection import check_server, connect
+from workers.orphans import from_main_thread
 from workers.pool import Pool
 from workers.redis_server import PrivateRedis
 from workers.settings import Settings, environment_of, read_settings
@@ -74,7 +75,13 @@ def _started(
     keeper = threading.Thread(target=pool.keep, daemon=True)
     keeper.start()
     log = subprocess.DEVNULL if quiet else None
-    api = subprocess.Popen([sys.executable, "-m", "api"], env=environment, start_new_session=True, stderr=log)
+    api = subprocess.Popen(
+        [sys.executable, "-m", "api"],
+        env=environment,
+        start_new_session=True,
+        stderr=log,
+        preexec_fn=from_main_thread(),
+    )
     try:
         yield pool, api
     finally:

@@ -50,10 +50,11 @@ async def follow(
             if found is None:
                 return
             job, counts = found
-            if counts != told or job.status(counts).final:
+            over = job.finished_at is not None  # a moment after the last answer is counted
+            if counts != told or over:
                 told = counts
                 yield last, job, counts
-                if job.status(counts).final:
+                if over:
                     return
             heard = await news(service, job_id, last, BLOCK_S)
             last = heard[-1][0] if heard else last

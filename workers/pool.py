@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from workers.orphans import end_with_parent
+
 DRAIN_S = 60.0  # how long a worker may take to end its chunk
 QUICK_DEATH_S, LONGEST_WAIT_S = 5.0, 10.0
 LOOK_EVERY_S = 0.2
@@ -87,7 +89,11 @@ class Pool:
 
     def _spawn(self, place: "_Place") -> None:
         place.process = subprocess.Popen(
-            self._command, env=self._environment, stderr=self._stderr, start_new_session=True
+            self._command,
+            env=self._environment,
+            stderr=self._stderr,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         place.started = time.monotonic()
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from types import TracebackType
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from captcha_solver.errors import SetupError
+from workers.orphans import from_main_thread
 
 PROGRAMS = ("redis-server", "valkey-server")
 LONGEST_SOCKET = 100  # characters; the system's own limit is 107
@@ -84,6 +87,7 @@ class PrivateRedis:
                     stdin=subprocess.DEVNULL,
                     pass_fds=[lock],
                     start_new_session=True,
+                    preexec_fn=from_main_thread(),
                 )
         finally:
             os.close(lock)
@@ -111,7 +115,7 @@ class PrivateRedis:
 
     def _wait(self) -> None:
         assert self._process is not None
-        client = Redis(unix_socket_path=str(self.socket))
+        client = Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))  # it is asked again here
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:

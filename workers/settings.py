@@ -43,6 +43,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         smallest = {"port": 0, "workers": 1}
+        object.__setattr__(self, "webhook_hosts", tuple(host.lower() for host in self.webhook_hosts))
         for each in fields(self):
             value = getattr(self, each.name)
             least = smallest.get(each.name, 1)

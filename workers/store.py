@@ -195,6 +195,13 @@ class Store:
             pipe.zrem(keys.WEBHOOKS, job.id)
             pipe.execute()
 
+    def has_batches(self) -> bool:
+        """Whether images of larger jobs wait: only then is a single image put before what is queued.
+
+        Single images put before each other would be served the last one first.
+        """
+        return any(int(held) > 1 for held in self.redis.hvals(keys.STORED))
+
     def stored(self) -> int:
         """Images that wait in Redis."""
         return sum(map(int, self.redis.hvals(keys.STORED)))

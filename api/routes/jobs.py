@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
 
 from api import uploads, waiting
 from api.access import Owner
@@ -78,7 +79,7 @@ async def job(
     """How far a job is; with ``wait``, as soon as it is finished, or after so many seconds."""
     service = service_of(request)
     found, counts = await run_in_threadpool(find, service, owner, job_id)
-    if wait and not found.status(counts).final:
+    if wait and found.finished_at is None:
         await waiting.until_finished(service, found, wait)
         found, counts = await run_in_threadpool(find, service, owner, job_id)
     tag = etag(found, counts)
@@ -86,7 +87,7 @@ async def job(
     known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    if not found.status(counts).final:
+    if found.finished_at is None:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse(job_out(found, counts).model_dump(mode="json"), headers=headers)
 
@@ -121,9 +122,12 @@ def make_job(
     *,
     idempotency_key: str | None = None,
     ttl_s: int | None = None,
-    at_front: bool = False,
+    ahead: bool = False,
 ) -> Job:
-    """Store the images and queue their chunks; the job that was made before, where the request is a repeated one."""
+    """Store the images and queue their chunks; the job that was made before, where the request is a repeated one.
+
+    ``ahead``: before the chunks of larger jobs.
+    """
     options, settings, store = intake.options, service.settings, service.store
     reading = _options(service, intake)
     webhook = webhooks.check_url(options.webhook, settings) if options.webhook else None
@@ -149,7 +153,9 @@ def make_job(
     begun = store.begin(new_job(blank, ttl_s or settings.ttl_s))
     try:
         store.put(begun, intake)
-        return store.commit(begun, idempotency, at_front=at_front)
+        return store.commit(begun, idempotency, at_front=ahead and store.has_batches())
+    except RedisError:  # what nothing was heard of may have gone through: the images stay, and run out if it did not
+        raise
     except BaseException:
         store.discard(begun)
         raise
@@ -189,5 +195,5 @@ async def accepted(service: Service, owner: str, job: Job) -> Response:
 
 def etag(job: Job, counts: Counts) -> str:
     """Changes whenever what is told of the job does."""
-    told: Any = (job.id, job.status(counts), counts.done, counts.failed, counts.correct)
+    told: Any = (job.id, job.status(counts), job.finished_at, counts.done, counts.failed, counts.correct)
     return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'

@@ -96,7 +96,7 @@ async def events(
                 yield format_sse_event(comment="waiting")
                 continue
             entry, job, counts = change
-            name = "finished" if job.status(counts).final else "progress"
+            name = "progress" if job.finished_at is None else "finished"
             yield format_sse_event(data_str=job_out(job, counts).model_dump_json(), event=name, id=entry)
 
     return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

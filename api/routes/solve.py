@@ -39,7 +39,7 @@ async def solve(
     async with gate.through():
         intake = await uploads.read_one(request, service.settings)
     wait_s = _wait(prefer)
-    job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, at_front=True)
+    job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, ahead=True)
     finished = wait_s > 0 and await waiting.until_finished(service, job, wait_s)
     if not finished:
         return await accepted(service, owner, job)

@@ -196,7 +196,7 @@ def _refusal(rest: Rest, zipped: bytes, notes: Notes) -> float:
     if answer is None or answer.status_code != 503 or not is_problem(answer) or answer.json()["code"] != "store_full":
         notes.wrong.append(f"503 store_full expected, received {answer and answer.text[:120]}")
         return 1.0
-    return float(answer.headers["Retry-After"])
+    return float(answer.headers.get("Retry-After", 1))  # without one, it is noted already
 
 
 def _solved(setting: Setting, rest: Rest, notes: Notes, whole: Batch) -> None:

@@ -180,7 +180,7 @@ def _two_at_once() -> Iterator[tuple[str, bytes]]:
 
 
 def _other_things() -> Iterator[tuple[str, bytes]]:
-    for form in ("TIFF", "ICO", "PPM", "TGA", "PCX", "ICNS", "EPS", "PDF", "JPEG2000", "DDS", "SGI"):
+    for form in ("TIFF", "ICO", "PPM", "TGA", "PCX", "EPS", "PDF", "JPEG2000", "DDS", "SGI"):
         buffer = io.BytesIO()
         photo(48, 48).save(buffer, form)
         yield f"{form}, which is not read", buffer.getvalue()

@@ -87,7 +87,7 @@ def _names() -> Iterator[tuple[str, bytes, str]]:
         "lone mark": "\ufeffa.png",
     }.items():
         yield f"name: {name}", archive([Entry(text.encode(), flags=0x800)]), "archive_bad_name"
-    yield "name: none", archive([Entry(b"")]), TAKEN
+    yield "name: none", archive([Entry(b"")]), "archive_bad_name"
     yield "name: not UTF-8 although it says so", archive([Entry(b"\xff\xfe.png", flags=0x800)]), "archive_damaged"
     yield "name: of old DOS", archive([Entry(b"\x82\xff.png")]), "archive_bad_name"
     yield "name: Chinese, RTL and a face", archive([Entry("图/שלום😀.png".encode(), flags=0x800)]), TAKEN
@@ -132,11 +132,20 @@ def _sizes() -> Iterator[tuple[str, bytes, str]]:
     )
     huge = deflated(bytes(200 * MIB))
     yield "size: 200 MiB of zeros", archive([Entry(data=huge, method=8, size=200 * MIB)]), "file_too_large"
-    yield "size: 200 MiB that says 10,000", archive([Entry(data=huge, method=8, size=10_000)]), "archive_ratio"
-    yield "size: 10,000 that says 0", archive([Entry(data=deflated(bytes(10_000)), method=8, size=0)]), "archive_ratio"
+    yield (
+        "size: 200 MiB that says 10,000",
+        archive([Entry(data=huge, method=8, size=10_000)]),
+        "archive_ratio|archive_damaged",
+    )
+    yield (
+        "size: 10,000 that says 0",
+        archive([Entry(data=deflated(bytes(10_000)), method=8, size=0)]),
+        "archive_ratio|archive_damaged",
+    )
     yield "size: 8 that says 2^32 - 2", archive([Entry(size=2**32 - 2)]), "too_large"
     yield "size: less than it says", archive([Entry(data=deflated(b"x" * 10), method=8, size=5000)]), "archive_damaged"
-    some = [Entry(b"%d" % n, data=deflated(bytes(2 * MIB)), method=8, size=2 * MIB) for n in range(300)]
+    two = deflated(bytes(2 * MIB))
+    some = [Entry(b"%d" % n, data=two, method=8, size=2 * MIB, crc=0) for n in range(300)]
     yield "size: 600 MiB in all", archive(some), "too_large"
     yield (
         "size: one part for 500 names",
@@ -146,8 +155,8 @@ def _sizes() -> Iterator[tuple[str, bytes, str]]:
     yield "size: quoted in each other", _quoted(), "archive_overlap"
     yield "size: 60,000 files", archive([Entry(b"%d" % n, b"x") for n in range(60_000)]), "too_many_files"
     yield (
-        "size: a directory of 500,000 entries",
-        archive([Entry(b"%d" % n, b"", offset=0) for n in range(500_000)]),
+        "size: a directory of 150,000 entries",
+        archive([Entry(b"%d" % n, b"", offset=0) for n in range(150_000)]),
         "too_many_files",
     )
     yield (

@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from api.auth import KeyRing
 from api.routes.results import _after
 from captcha_solver.types import Sample
 from tests.api.conftest import Light
-from tests.api.services import Live, Served, answered, until
+from tests.api.services import MINE, Live, Served, answered, until
+from workers import keys
+from workers.store import end
 
 ENTRY = re.compile(r"(\d+)-(\d+)")
 
@@ -79,8 +82,9 @@ def test_a_watcher_hears_each_step_and_goes_on_from_the_last(light: Light) -> No
         present = next(heard)
         assert present.job["counts"]["done"] == 2
         served.answer(job["id"], [answered(2, "c")])
-        rest = list(heard)
-        assert [(event.name, event.job["counts"]["done"]) for event in rest] == [("finished", 3)]
+        rest = list(heard)  # the last answer may be heard of before the end is
+        assert {event.job["counts"]["done"] for event in rest} == {3}
+        assert [event.name for event in rest] == ["progress"] * (len(rest) - 1) + ["finished"]
         assert rest[-1].id > second.id
 
 
@@ -114,12 +118,12 @@ def test_what_redis_would_not_take_means_from_the_start(given: str, after: str) 
 def test_cancelled_and_removed_jobs_end_the_stream(light: Light, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.waiting.BLOCK_S", 0.2)  # a removed job is noticed when it is next looked for
     served = light()
-    for end in ("cancel", "remove"):
+    for way in ("cancel", "remove"):
         job = served.submit()
         with served.mine.stream("GET", job["links"]["events"]) as answer:
             heard = events(answer)
             next(heard)
-            if end == "cancel":
+            if way == "cancel":
                 served.others.headers["Authorization"] = served.mine.headers["Authorization"]
                 served.others.post(job["links"]["cancel"])
                 assert [(event.name, event.job["status"]) for event in heard] == [("finished", "cancelled")]
@@ -139,3 +143,24 @@ def test_a_client_that_goes_away_is_not_waited_for(light: Light) -> None:
             until(lambda: blocked(served) == 1)
         until(lambda: blocked(served) == 0, within_s=8.0)  # sooner than the 10 s after which it would look again
     assert served.mine.get("/healthz").status_code == 200
+
+
+@pytest.mark.redis
+def test_it_is_not_finished_before_its_end_is_written(light: Light) -> None:
+    served = light()
+    job = served.submit()
+    redis = served.service.redis
+    with served.mine.stream("GET", job["links"]["events"]) as answer:
+        heard = events(answer)
+        next(heard)
+        redis.hset(keys.counts(job["id"]), "done", 1)  # where a worker is between its last answer and the end
+        redis.delete(keys.chunks(job["id"]))
+        redis.xadd(keys.events(job["id"]), {"event": "progress"})
+        between = next(heard)
+        assert (between.name, between.job["counts"]["done"], between.job["finished_at"]) == ("progress", 1, None)
+        found = served.service.store.find(KeyRing([MINE]).owner(MINE) or "", job["id"])
+        assert found is not None
+        assert end(redis, found[0])
+        (last,) = heard
+        assert last.name == "finished"
+        assert last.job["finished_at"] is not None

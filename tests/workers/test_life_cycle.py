@@ -253,7 +253,7 @@ def test_jobs_live_as_the_model_says(server: PrivateRedis) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=60,
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

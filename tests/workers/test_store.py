@@ -1,14 +1,8 @@
 """Jobs in Redis: begun, stored, committed, paged, cancelled, forgotten; limits, repeated requests, lost replies."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pytest
 
 from tests.workers.jobs import (
-    LIMITS,
     a_job,
     an_answer,
     counts_of,
@@ -19,20 +13,17 @@ from tests.workers.jobs import (
     submit,
     uploads,
 )
-from tests.workers.lossy import LossyWire
 from workers import keys
 from workers.chunk import record, take
-from workers.connection import Client, Pipe, connect
-from workers.messages import Counts, Job, Status, Upload
+from workers.connection import Client
+from workers.messages import Counts, Status, Upload
 from workers.queue import ChunkQueue, rq_id
 from workers.recovery import sweep
-from workers.redis_server import PrivateRedis
 from workers.store import (
     DRAFT_TTL_S,
     EVENTS_KEPT,
     REMEMBERED_S,
     Idempotency,
-    KeyReusedError,
     Store,
     StoreFullError,
     TooManyJobsError,
@@ -43,15 +34,6 @@ from workers.store import (
 
 pytestmark = pytest.mark.redis
 REQUEST = Idempotency("k" * 64, "f" * 64)
-
-
-@pytest.fixture
-def wire(server: PrivateRedis) -> Iterator[LossyWire]:
-    with (
-        TemporaryDirectory(prefix="wire-") as folder,
-        LossyWire(server.socket, Path(folder) / "lossy.sock") as between,
-    ):
-        yield between
 
 
 def test_a_begun_job_is_no_job_yet(store: Store, redis: Client) -> None:
@@ -106,6 +88,13 @@ def test_at_front_goes_before_others(store: Store, redis: Client, queue: ChunkQu
     assert [each.decode() for each in redis.lrange(queue.rq.key, 0, -1)] == [rq_id(hurries.id, 0), rq_id(waits.id, 0)]
 
 
+@pytest.mark.parametrize(("totals", "waiting"), [((), False), ((1, 1), False), ((1, 3), True)])
+def test_only_larger_jobs_are_batches(store: Store, totals: tuple[int, ...], waiting: bool) -> None:
+    for total in totals:
+        submit(store, a_job(total))
+    assert store.has_batches() is waiting
+
+
 def test_a_full_store_says_so_and_keeps_nothing(redis: Client, queue: ChunkQueue) -> None:
     store = Store(redis, queue, max_stored=7, max_jobs=50)
     submit(store, a_job(5))
@@ -136,79 +125,6 @@ def test_a_key_has_so_many_unfinished_jobs(redis: Client, queue: ChunkQueue) -> 
     submit(store, a_job(1, owner="bob"))
     store.cancel(first)
     submit(store, a_job(1))
-
-
-def test_the_same_request_again_is_the_same_job(store: Store, redis: Client) -> None:
-    assert store.made_by("ann", REQUEST) is None
-    first = submit(store, a_job(2), same_as=REQUEST)
-    second = a_job(2)
-    assert submit(store, second, same_as=REQUEST) == first
-    assert store.made_by("ann", REQUEST) == first
-    assert keys_of(redis, second) == set()
-    assert store.stored() == 2
-    assert len(store.queue) == 1
-
-
-def test_another_request_under_the_same_key_is_refused(store: Store, redis: Client) -> None:
-    submit(store, a_job(2), same_as=REQUEST)
-    other = Idempotency(REQUEST.key_sha256, "0" * 64)
-    with pytest.raises(KeyReusedError, match="used for another request"):
-        store.made_by("ann", other)
-    with pytest.raises(KeyReusedError, match="used for another request"):
-        submit(store, a_job(2), same_as=other)
-    assert len(store.page("ann", 10).jobs) == 1
-
-
-def test_keys_are_an_owners_own(store: Store) -> None:
-    first = submit(store, a_job(1), same_as=REQUEST)
-    assert submit(store, a_job(1, owner="bob"), same_as=REQUEST).id != first.id
-
-
-def test_a_forgotten_job_frees_its_key(store: Store) -> None:
-    first = submit(store, a_job(1), same_as=REQUEST)
-    store.forget(first)
-    assert store.made_by("ann", REQUEST) is None
-    assert submit(store, a_job(1), same_as=REQUEST).id != first.id
-
-
-class Racing(Store):
-    """Lets another commit the same request between the look for a job made before and the MULTI."""
-
-    rival: Job | None = None
-
-    def _made_by(self, redis: Client | Pipe, owner: str, idempotency: Idempotency) -> Job | None:
-        found = super()._made_by(redis, owner, idempotency)
-        if self.rival is None:
-            self.rival = a_job(2)
-            submit(Store(self.redis, self.queue, **LIMITS), self.rival, same_as=idempotency)
-        return found
-
-
-def test_of_two_commits_at_once_one_is_made(redis: Client, queue: ChunkQueue) -> None:
-    store = Racing(redis, queue, **LIMITS)
-    late = a_job(2)
-    made = submit(store, late, same_as=REQUEST)
-    assert store.rival is not None
-    assert made == store.rival
-    assert [job for job, _ in store.page("ann", 10).jobs] == [made]
-    assert keys_of(redis, late) == set()
-    assert (store.stored(), len(queue)) == (2, 1)
-
-
-@pytest.mark.parametrize("same_as", [None, REQUEST])
-def test_a_commit_nobody_heard_of_is_not_made_again(
-    wire: LossyWire, redis: Client, same_as: Idempotency | None
-) -> None:
-    with closing(connect(wire.url)) as cut:
-        store = Store(cut, ChunkQueue("captcha", cut, 60), **LIMITS)
-        job = store.begin(a_job(2))
-        store.put(job, uploads(2))
-        wire.lose()
-        assert store.commit(job, same_as) == job
-    assert wire.lost == 1
-    assert len(store.queue) == 1
-    assert events_of(redis, job) == ["queued"]
-    assert store.stored() == 2
 
 
 def test_pages_go_from_new_to_old(store: Store) -> None:

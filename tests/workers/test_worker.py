@@ -187,27 +187,32 @@ def test_a_worker_waits_out_a_long_absence_of_redis(
     with PrivateRedis(tmp_path / "data", program=program) as server:
         redis = connect(server.url)
         store = Store(redis, ChunkQueue("captcha", redis, 60), max_stored=1000, max_jobs=5)
-        job = submit(store, sliding_job(solver, 4, chunk_size=2), over_and_over(images, 4))
+        job = sliding_job(solver, 256, chunk_size=256)
         with running(server.url, log=log) as worker:
-            until(lambda: job_of(redis, job).finished_at is not None)
+            until_ready(redis)
+            submit(store, job, over_and_over(images, 256))
+            until(lambda: done(redis, job) > 0)
             server.kill()
-            until(lambda: log.exists() and "heartbeat failed" in log.read_text(encoding="utf-8"))
+            until(lambda: "Redis is away" in events(log))  # its tries are used up, the chunk is given up
             server.start()
-            again = submit(store, sliding_job(solver, 4, chunk_size=2), over_and_over(images, 4))
-            until(lambda: job_of(redis, again).finished_at is not None)
+            until(lambda: job_of(redis, job).finished_at is not None, RECOVERED_WITHIN_S)
             worker.terminate()
             assert exit_code(worker) == 0
-        assert [item["text"] for item in items_of(store, again)] == [each.text for each in direct[:4]]
-        events = [json.loads(line)["event"] for line in log.read_text(encoding="utf-8").splitlines()]
-        assert events[-1] == "stopped"
+        check_all(store, job, direct)
+        assert events(log)[-1] == "stopped"
         redis.close()
+
+
+def events(log: Path) -> list[str]:
+    """The events that a worker has logged; RQ's own lines are no JSON."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["event"] for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 @pytest.mark.parametrize(
     ("environment", "code", "said"),
     [
         ({}, 3, "expected REDIS_URL, received none"),
-        ({"REDIS_URL": "unix:///nowhere/redis.sock"}, 3, "expected a Redis server that answers"),
         ({"REDIS_URL": "unix:///nowhere/redis.sock", "CAPTCHA_TTL_S": "0"}, 2, "CAPTCHA_TTL_S of at least 1"),
     ],
 )
