@@ -229,7 +229,10 @@ def fetch(redis: Client, job_ids: Sequence[str]) -> list[tuple[Job, Counts]]:
 
 
 def end(redis: Client, job: Job, *, cancelled: bool = False) -> bool:
-    """Mark a job as finished, once: by its last answer, or by being cancelled. False: it was finished before."""
+    """Mark a job as finished, once: by its last answer, or by being cancelled.
+
+    False where it was finished before; being cancelled, also where every image had its answer already.
+    """
 
     def write(pipe: Pipe) -> bool:
         record = pipe.hgetall(keys.job(job.id))
@@ -239,13 +242,14 @@ def end(redis: Client, job: Job, *, cancelled: bool = False) -> bool:
             return False
         pipe.multi()
         pipe.hset(keys.job(job.id), "finished_at", repr(time.time()))
-        if cancelled:
+        stopped = cancelled and left > 0
+        if stopped:
             pipe.hset(keys.job(job.id), "cancelled", 1)
         drop_images(pipe, job)
         add_event(pipe, job, "finished")
         if job.webhook:
             pipe.zadd(keys.WEBHOOKS, {job.id: time.time()})
-        return True
+        return stopped or not cancelled
 
     return bool(redis.transaction(write, keys.job(job.id), keys.chunks(job.id), value_from_callable=True))
 

@@ -203,6 +203,14 @@ def test_a_finished_job_cannot_be_cancelled(store: Store, redis: Client) -> None
     assert not job_of(redis, job).cancelled
 
 
+def test_an_answered_job_whose_end_is_not_written_yet_cannot_be_cancelled(store: Store, redis: Client) -> None:
+    job = submit(store, a_job(1))
+    redis.delete(keys.chunks(job.id))  # as between the last answer and the end of the job
+    assert store.cancel(job) is False
+    assert not job_of(redis, job).cancelled
+    assert job_of(redis, job).finished_at is not None
+
+
 def test_a_job_ends_once(store: Store, redis: Client) -> None:
     job = submit(store, a_job(1, webhook="https://hooks.example/"))
     assert end(redis, job) is False, "it has an image without an answer"
