@@ -36,8 +36,8 @@ demo: $(READY) ## draw a few designs, have a service read them by both routes, p
 serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
 	@exec $(BIN)/python -m api.serve --data .service
 
-test: lint ## ruff, mypy --strict and pytest
-	$(BIN)/pytest
+test: lint ## ruff, mypy --strict and pytest, one process a core
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
