@@ -56,9 +56,14 @@ def test_a_quantised_network_answers_nearly_as_the_other_does(tmp_path: Path, mo
     assert bundle.int8_path is not None
     weights = sum(int(np.prod(tensor.dims)) for tensor in onnx.load(bundle.onnx_path).graph.initializer)
     assert bundle.int8_path.stat().st_size < 0.5 * 4 * weights, "less than half of what float32 takes"
-    kernels = [n.input[1] for n in onnx.load(bundle.int8_path).graph.node if n.op_type == "Gemm"]
+    nodes = onnx.load(bundle.int8_path).graph.node
+    kernels = [node.input[1] for node in nodes if node.op_type == "Gemm"]
     assert kernels, "the shipped network has attention"
     assert not any("DequantizeLinear" in name for name in kernels), "whose kernels stay in float"
+    convolutions = ["DequantizeLinear" in node.input[1] for node in nodes if node.op_type == "Conv"]
+    assert convolutions.count(False) == 6, "the first, two gates of two and the logits stay in float"
+    assert not convolutions[0]
+    assert convolutions.count(True) == 15
     assert load_runtime(bundle).name == "int8"
     assert load_runtime(bundle, "onnx").name == "onnx"
     batch = labelled(made)[0][0]
