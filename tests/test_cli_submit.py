@@ -222,6 +222,7 @@ def test_ctrl_c_ends_the_client_and_leaves_the_job(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
         )
         try:
             until(lambda: server.of(f"GET /v1/jobs/{ID}/events"))
