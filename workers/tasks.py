@@ -67,15 +67,11 @@ class Desk:
         loaded = self.reader.models.get(options.model)
         if loaded != expected:
             detail = f"the job is for {options.model} {expected[:12]}, this worker has {(loaded or 'none')[:12]}"
-            return [
-                _refused(i, up.name, up.label, "model_changed", detail) for i, up in zip(indexes, uploads, strict=True)
-            ]
+            return _refusals(chunk, indexes, "model_changed", detail)
         try:
             solver = self.reader.solver(options)
         except CaptchaSolverError as error:
-            return [
-                _refused(i, up.name, up.label, "bad_option", str(error)) for i, up in zip(indexes, uploads, strict=True)
-            ]
+            return _refusals(chunk, indexes, "bad_option", str(error))
         solutions = solver.solve_batch([upload.image for upload in uploads])
         return [
             answer(index, upload.name, upload.label, solution, fold_case=options.fold_case)
@@ -83,8 +79,10 @@ class Desk:
         ]
 
 
-def _refused(index: int, name: str, label: str | None, code: str, detail: str) -> Answer:
-    return refusal(index, name, label, code=code, detail=detail)
+def _refusals(chunk: Chunk, indexes: Sequence[int], code: str, detail: str) -> list[Answer]:
+    """The same answer for several images of a chunk: none of them can be read, for one reason."""
+    uploads = [(index, chunk.images[index]) for index in indexes]
+    return [refusal(index, upload.name, upload.label, code=code, detail=detail) for index, upload in uploads]
 
 
 class Prefetch:
