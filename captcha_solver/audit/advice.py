@@ -1,0 +1,84 @@
+"""Measured effects in, what to change out: each piece of advice with the figures that it rests on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from captcha_solver.audit.statistics import Rate
+
+USELESS = 0.01  # a change of the rate that is no reason to keep a distortion
+ILLEGIBLE = 0.02  # a change of the proxy that people would notice
+WEAK = 0.1
+
+
+def advise(features: Sequence[Mapping[str, Any]], rate: Rate | None) -> list[dict[str, Any]]:
+    """Advice for a design that can be changed; the strongest first.
+
+    A distortion whose removal changes nothing for an attacker trained anew, and makes the image clearer, is to go. One
+    that costs that attacker something at severity 5 is to be raised, the more the less it takes from legibility.
+    """
+    adaptive = [row for row in features if row["adaptive"] and "+" not in row["name"]]
+    found = [*_to_remove(adaptive), *_to_raise(adaptive)]
+    if rate is not None and rate.value >= WEAK and not any(each["change"] < 0 for each in found):
+        found.append(
+            {
+                "do": "draw another design",
+                "why": "no distortion that it has, removed or raised, keeps a trained attacker below 10 %",
+                "condition": None,
+                "change": 0.0,
+                "ci95": [0.0, 0.0],
+                "legibility_change": None,
+                "changes": {},
+            }
+        )
+    return sorted(found, key=lambda each: (each["change"], -(each["legibility_change"] or 0)))
+
+
+def _to_remove(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        clearer = row["legibility_change"] is not None and row["legibility_change"] > ILLEGIBLE
+        if (
+            row["what"] == "removed"
+            and row["ci95"][1] < USELESS + abs(row["change"])
+            and row["change"] <= USELESS
+            and clearer
+        ):
+            why = "an attacker trained without it reads no more, and people would read more"
+            found.append(_advice(f"remove {row['name']}", why, row, {row["name"]: 0.0}))
+    return found
+
+
+def _to_raise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        if row["what"] == "at 5" and row["ci95"][1] < 0:
+            why = "an attacker trained on it at severity 5 reads less"
+            found.append(_advice(f"raise {row['name']} to 5", why, row, {row["name"]: 5.0}))
+    return found
+
+
+def _advice(do: str, why: str, row: Mapping[str, Any], changes: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "do": do,
+        "why": why,
+        "condition": row["condition"],
+        "change": row["change"],
+        "ci95": row["ci95"],
+        "legibility_change": row["legibility_change"],
+        "changes": dict(changes),
+    }
+
+
+def proposal(advice: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Distortion -> severity, of all advice together: what ``--improve`` draws and attacks."""
+    together: dict[str, float] = {}
+    for each in advice:
+        for name, severity in each["changes"].items():
+            together.setdefault(name, severity)
+    return together
+
+
+def predicted(advice: Sequence[Mapping[str, Any]], rate: float) -> float:
+    """The rate that the single effects add up to, within 0-1; they need not add up, which is why it is measured."""
+    summed: float = rate + sum(each["change"] for each in advice)
+    return min(max(summed, 0.0), 1.0)

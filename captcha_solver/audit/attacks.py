@@ -1,0 +1,169 @@
+"""The attacks: each a way to read a design's images with a budget, behind one small protocol."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from captcha_solver.attempt import attempt
+from captcha_solver.audit.cells import UNLIMITED
+from captcha_solver.audit.tuning import Tuned, steps_for, tune
+from captcha_solver.image import encode_png, read_image
+from captcha_solver.solver import CHUNK, NO_TEXT, Solver, load_solver
+from captcha_solver.types import Reading, Sample, Solution
+
+TESSERACT_S = 20.0
+UNLIMITED_STEPS = 700
+UNLIMITED_IMAGES = 4000  # of a generator that can only be run, not trained on as it draws
+
+
+@dataclass(frozen=True, slots=True)
+class Ammunition:
+    """What an attacker has: labelled images, or a design to draw from (its TOML file); effort; a folder to work in."""
+
+    labelled: Sequence[Sample]
+    design_file: Path | None
+    effort: float
+    seed: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """An attacker ready to read: images in, a solution each out; and what it took to make him."""
+
+    read: Callable[[Sequence[Sample]], list[Solution]]
+    model_sha256: str = ""
+    core_s: float = 0.0
+    train_accuracy: float | None = None
+
+
+class Attack(Protocol):
+    """A way to attack. ``trains``: whether labels make it better."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def trains(self) -> bool: ...
+
+    def missing(self) -> str | None:
+        """What is not installed; None where the attack can be made."""
+        ...
+
+    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+        """Ready with ``labels`` labels (``UNLIMITED``: a generator)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A shipped model as it is, or trained further on what the attacker has."""
+
+    name: str
+    trains: bool = True
+
+    def missing(self) -> str | None:
+        return None
+
+    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+        if labels == 0:
+            solver = load_solver(self.name, runtime="onnx")
+            return Armed(_solving(solver), solver.recognizer.model_sha256)
+        tuned = self._trained(labels, ammunition)
+        solver = load_solver(tuned.bundle.path, runtime="onnx")
+        return Armed(_solving(solver), tuned.bundle.sha256, tuned.core_s, tuned.train_accuracy)
+
+    def _trained(self, labels: int, ammunition: Ammunition) -> Tuned:
+        if labels == UNLIMITED:
+            steps = max(round(UNLIMITED_STEPS * ammunition.effort), 1)
+            source = ammunition.labelled if ammunition.design_file is None else str(ammunition.design_file)
+        else:
+            steps, source = steps_for(labels, ammunition.effort), ammunition.labelled
+        return tune(self.name, source, ammunition.folder, steps=steps, seed=ammunition.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Tesseract:
+    """Tesseract, as one line of text, letters and digits alone: what anybody can run at once."""
+
+    name: str = "tesseract"
+    trains: bool = False
+
+    def missing(self) -> str | None:
+        return None if shutil.which("tesseract") else "apt-get install tesseract-ocr"
+
+    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+        return Armed(lambda samples: [_timed(self.name, self._read, sample) for sample in samples])
+
+    def _read(self, image: bytes) -> str:
+        png = encode_png(read_image(image))
+        done = subprocess.run(
+            ["tesseract", "stdin", "stdout", "--psm", "7"],
+            input=png, capture_output=True, timeout=TESSERACT_S, env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        )  # fmt: skip
+        return "".join(char for char in done.stdout.decode("utf-8", "replace") if char.isalnum())
+
+
+@dataclass(frozen=True, slots=True)
+class Ddddocr:
+    """ddddocr, where it is installed beside this package."""
+
+    name: str = "ddddocr"
+    trains: bool = False
+
+    def missing(self) -> str | None:
+        return None if find_spec("ddddocr") else "pip install ddddocr"
+
+    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+        import ddddocr
+
+        reader: Any = ddddocr.DdddOcr(show_ad=False)
+
+        def read(image: bytes) -> str:
+            return str(reader.classification(encode_png(read_image(image))))
+
+        return Armed(lambda samples: [_timed(self.name, read, sample) for sample in samples])
+
+
+STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
+MODELS: tuple[Attack, ...] = (Model("segmented"), Model("sliding"))
+ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
+
+
+def _solving(solver: Solver) -> Callable[[Sequence[Sample]], list[Solution]]:
+    def read(samples: Sequence[Sample]) -> list[Solution]:
+        parts = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
+        return [each for part in parts for each in solver.solve_batch([sample.image for sample in part])]
+
+    return read
+
+
+def _timed(name: str, read: Callable[[bytes], str], sample: Sample) -> Solution:
+    """One answer of a reader that tells no confidence: it is as sure of everything."""
+    began = time.perf_counter()
+    answer = attempt(_guarded(read), sample.image)
+    text = answer.value or ""
+    failure = answer.failure or (None if text else NO_TEXT)
+    elapsed_ms = 1000 * (time.perf_counter() - began)
+    return Solution(Reading(text, (), 1.0 if text else 0.0), name, "", elapsed_ms, failure)
+
+
+def _guarded(read: Callable[[bytes], str]) -> Callable[[bytes], str]:
+    """``read`` with another program's errors as ours."""
+    from captcha_solver.errors import ImageError
+
+    def guarded(image: bytes) -> str:
+        try:
+            return read(image)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise ImageError(f"{type(error).__name__}: {error}") from error
+
+    return guarded

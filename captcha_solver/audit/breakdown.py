@@ -1,0 +1,96 @@
+"""Truths and answers in, where an attack fails out: lengths, characters taken for others, places in the word."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from captcha_solver.audit.cells import Outcome
+
+
+class Kind(StrEnum):
+    """What went wrong with an answer."""
+
+    SOLVED = "solved"
+    NOTHING = "nothing found"
+    LENGTH = "wrong number of characters"
+    RECOGNITION = "right number, wrong characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Of ``n`` answers: how many of each kind; which characters were taken for which; errors by place in the word."""
+
+    n: int
+    kinds: dict[Kind, int]
+    confusions: list[tuple[str, str, int]]  # (true, read or "" for dropped, how often), most frequent first
+    places: list[tuple[int, float]]  # (place from 0, share of texts that long whose character there was wrong)
+
+
+def breakdown(trials: Iterable[Outcome], *, fold_case: bool) -> Breakdown:
+    """Where the answers of one attack go wrong."""
+    trials = [each for each in trials if each.truth]
+    pairs = [(_folded(each.truth, fold_case), _folded(each.text, fold_case)) for each in trials]
+    kinds = Counter(kind_of(truth, text) for truth, text in pairs)
+    confusions: Counter[tuple[str, str]] = Counter()
+    wrong: Counter[int] = Counter()
+    there: Counter[int] = Counter()
+    for truth, text in pairs:
+        matched = align(truth, text)
+        confusions.update((true, read) for true, read in matched if true and true != read)
+        for place, read in enumerate(read for true, read in matched if true):
+            there[place] += 1
+            wrong[place] += read != truth[place]
+    return Breakdown(
+        n=len(pairs),
+        kinds={kind: kinds.get(kind, 0) for kind in Kind},
+        confusions=[(*pair, count) for pair, count in sorted(confusions.items(), key=lambda i: (-i[1], i[0]))],
+        places=[(place, wrong[place] / there[place]) for place in sorted(there)],
+    )
+
+
+def kind_of(truth: str, text: str) -> Kind:
+    if truth == text:
+        return Kind.SOLVED
+    if not text:
+        return Kind.NOTHING
+    return Kind.LENGTH if len(truth) != len(text) else Kind.RECOGNITION
+
+
+def align(truth: str, text: str) -> list[tuple[str, str]]:
+    """Pairs (true, read) of a cheapest alignment, in order; ``""`` where a character was dropped or added."""
+    rows = [list(range(len(text) + 1))]
+    for i, true in enumerate(truth, 1):
+        row = [i]
+        for j, read in enumerate(text, 1):
+            row.append(min(rows[-1][j - 1] + (true != read), rows[-1][j] + 1, row[-1] + 1))
+        rows.append(row)
+    pairs: list[tuple[str, str]] = []
+    i, j = len(truth), len(text)
+    while i or j:
+        if i and j and rows[i][j] == rows[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((truth[i], text[j]))
+        elif i and rows[i][j] == rows[i - 1][j] + 1:
+            i -= 1
+            pairs.append((truth[i], ""))
+        else:
+            j -= 1
+            pairs.append(("", text[j]))
+    return pairs[::-1]
+
+
+def ensemble(cells: Sequence[Sequence[Outcome]], *, fold_case: bool) -> tuple[list[bool], list[bool]]:
+    """(solved by any attack, solved by the most confident answer), for each image, over attacks on the same images."""
+    by_sample: dict[str, list[Outcome]] = {}
+    for trials in cells:
+        for each in trials:
+            by_sample.setdefault(each.sample, []).append(each)
+    answered = by_sample.values()
+    any_of = [any(each.solved(fold_case=fold_case) for each in trials) for trials in answered]
+    best = [max(trials, key=lambda t: (bool(t.text), t.confidence)).solved(fold_case=fold_case) for trials in answered]
+    return any_of, best
+
+
+def _folded(text: str, fold_case: bool) -> str:
+    return text.casefold() if fold_case else text

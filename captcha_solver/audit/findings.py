@@ -1,0 +1,228 @@
+"""Results in, findings out, as JSON: everything that a report says, each figure a pure function of the trials."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from captcha_solver.audit.breakdown import Kind, breakdown, ensemble
+from captcha_solver.audit.cells import BASE, UNLIMITED, Outcome, Result
+from captcha_solver.audit.cost import Effort, Prices, cost
+from captcha_solver.audit.curves import THRESHOLDS, Curve, Point, is_rising
+from captcha_solver.audit.statistics import Rate, calibration_error, paired_change, risk_coverage
+from captcha_solver.audit.verdicts import PUBLISHED, judge
+
+MOST_CONFUSIONS = 20
+SURE_ENOUGH = (0.5, 0.9, 0.99)  # accuracies that a confident-only attacker asks of his answers
+CURVE_POINTS = 60
+
+
+def attack_rows(results: Sequence[Result], *, fold_case: bool) -> list[dict[str, Any]]:
+    """One row an attack and budget on the design as it is; then two of all attacks together."""
+    rows = []
+    base = [r for r in results if r.cell.condition == BASE and r.cell.trained_on == BASE]
+    for result in base:
+        rate = rate_of(result, fold_case=fold_case)
+        rows.append(
+            {
+                **_row(result.cell.attack, result.cell.labels, rate),
+                "ms_per_solve": result.ms_per_solve,
+                "train_core_s": result.train_core_s,
+                "train_accuracy": result.train_accuracy,
+                "model_sha256": result.model_sha256,
+            }
+        )
+    if len(base) > 1:
+        any_of, surest = ensemble([result.outcomes for result in base], fold_case=fold_case)
+        labels = max((_order(result.cell.labels), result.cell.labels) for result in base)[1]
+        rows.append(_row("ensemble: any of them", labels, Rate(sum(any_of), len(any_of))))
+        rows.append(_row("ensemble: the surest answer", labels, Rate(sum(surest), len(surest))))
+    return rows
+
+
+def rate_of(result: Result, *, fold_case: bool) -> Rate:
+    return Rate(sum(solved_of(result, fold_case=fold_case)), len(result.outcomes))
+
+
+def solved_of(result: Result, *, fold_case: bool) -> list[bool]:
+    return [outcome.solved(fold_case=fold_case) for outcome in result.outcomes]
+
+
+def curves(results: Sequence[Result], *, fold_case: bool) -> list[Curve]:
+    """The label curve of each attack that can be trained."""
+    found: dict[str, dict[int, Result]] = {}
+    for result in results:
+        if result.cell.condition == BASE and result.cell.trained_on == BASE:
+            found.setdefault(result.cell.attack, {})[result.cell.labels] = result
+    made = []
+    for attack, by_labels in found.items():
+        if len(by_labels) < 2:
+            continue
+        ordered = sorted(by_labels, key=_order)
+        solved = {labels: solved_of(by_labels[labels], fold_case=fold_case) for labels in ordered}
+        points = [Point(labels, Rate(sum(solved[labels]), len(solved[labels]))) for labels in ordered]
+        counted = [labels for labels in ordered if labels != UNLIMITED]
+        step = paired_change(solved[counted[-2]], solved[counted[-1]]) if len(counted) > 1 else None
+        made.append(Curve(attack, points, is_rising([p for p in points if p.labels != UNLIMITED], step)))
+    return made
+
+
+def curve_row(curve: Curve) -> dict[str, Any]:
+    needed = [curve.needed(threshold) for threshold in THRESHOLDS]
+    return {
+        "attack": curve.attack,
+        "rising": curve.rising,
+        "points": [_row(curve.attack, point.labels, point.rate) for point in curve.points],
+        "labels_needed": [
+            {"threshold": each.threshold, "labels": each.labels, "bound": each.bound} for each in needed if each
+        ],
+    }
+
+
+def best_of(results: Sequence[Result], *, fold_case: bool) -> Result | None:
+    """The attack and budget that solves most of the design as it is; of equals the one with fewer labels."""
+    base = [r for r in results if r.cell.condition == BASE and r.cell.trained_on == BASE and r.outcomes]
+    key = lambda r: (rate_of(r, fold_case=fold_case).value, -_order(r.cell.labels))  # noqa: E731 - used once, below
+    return max(base, key=key, default=None)
+
+
+def threshold_rows(best: Result, curve: Curve | None, *, fold_case: bool) -> list[dict[str, Any]]:
+    """What each published threshold says of the best attack, and the labels that reached it."""
+    rate = rate_of(best, fold_case=fold_case)
+    rows = []
+    for threshold in PUBLISHED:
+        judgement = judge(rate, threshold)
+        needed = curve.needed(threshold.rate) if curve else None
+        rows.append(
+            {
+                "threshold": threshold.rate,
+                "source": threshold.source,
+                "status": str(judgement.verdict),
+                "labels": needed.labels if needed else None,
+                "bound": needed.bound if needed else None,
+                "trials_needed_to_claim_it_holds": judgement.trials_needed,
+            }
+        )
+    return rows
+
+
+def cost_row(result: Result, prices: Prices, *, fold_case: bool) -> dict[str, Any]:
+    """What the attack costs, at the prices given."""
+    rate = rate_of(result, fold_case=fold_case)
+    labels = max(result.cell.labels, 0)
+    found = cost(Effort(labels, result.train_core_s, result.ms_per_solve, rate.value), prices)
+    return {
+        "attack": result.cell.attack,
+        "labels": result.cell.labels,
+        "prices": {"core_hour": prices.core_hour, "label": prices.label, "attempt": prices.attempt},
+        "once": found.once,
+        "per_1000_correct": found.per_1000,
+        "attempts_per_correct": found.attempts,
+        "lockout": [{"tries": tries, "chance": chance} for tries, chance in found.lockout],
+    }
+
+
+def confidence_row(result: Result, *, fold_case: bool) -> dict[str, Any]:
+    """What an attacker gets who answers only where he is sure; and how true his confidence is."""
+    sure = [outcome.confidence for outcome in result.outcomes]
+    solved = solved_of(result, fold_case=fold_case)
+    curve = risk_coverage(sure, solved)
+    places = np.unique(np.linspace(0, len(curve.coverage) - 1, min(CURVE_POINTS, len(curve.coverage))).astype(int))
+    return {
+        "attack": result.cell.attack,
+        "labels": result.cell.labels,
+        "calibration_error": calibration_error(sure, solved),
+        "area": curve.area,
+        "curve": [[float(curve.coverage[i]), float(curve.accuracy[i]), float(curve.threshold[i])] for i in places],
+        "answers_at": [
+            {"accuracy": accuracy, "coverage": coverage, "threshold": threshold}
+            for accuracy in SURE_ENOUGH
+            for coverage, threshold in (curve.at(accuracy),)
+        ],
+    }
+
+
+def break_row(result: Result, *, fold_case: bool) -> dict[str, Any]:
+    """Where an attack fails."""
+    found = breakdown(result.outcomes, fold_case=fold_case)
+    return {
+        "attack": result.cell.attack,
+        "labels": result.cell.labels,
+        "n": found.n,
+        "kinds": {str(kind): found.kinds[kind] for kind in Kind},
+        "confusions": [list(each) for each in found.confusions[:MOST_CONFUSIONS]],
+        "places": [list(each) for each in found.places],
+    }
+
+
+def feature_rows(
+    results: Sequence[Result],
+    changes: Mapping[str, tuple[str, str]],
+    legible: Mapping[str, Sequence[float]],
+    *,
+    fold_case: bool,
+) -> list[dict[str, Any]]:
+    """What each change buys: ``changes`` maps a condition to (feature, change); ``legible`` to the proxy of each text.
+
+    An unaware attacker is compared with himself on the design as it is, one trained anew with the one trained on that,
+    each on the same texts, pair by pair.
+    """
+    rows = []
+    base = {(r.cell.attack, r.cell.labels): r for r in results if r.cell.condition == r.cell.trained_on == BASE}
+    for result in results:
+        cell = result.cell
+        before = base.get((cell.attack, cell.labels))
+        if cell.condition not in changes or before is None:
+            continue
+        pairs = paired(before, result, fold_case=fold_case)
+        if not pairs:
+            continue
+        change = paired_change(*zip(*pairs, strict=True))
+        feature, what = changes[cell.condition]
+        seen = legible.get(cell.condition), legible.get(BASE)
+        rows.append(
+            {
+                "name": feature,
+                "what": what,
+                "condition": cell.condition,
+                "attack": cell.attack,
+                "labels": cell.labels,
+                "adaptive": cell.trained_on == cell.condition,
+                "rate": rate_of(result, fold_case=fold_case).value,
+                "change": change.value,
+                "ci95": list(change.ci95),
+                "legibility_change": float(np.mean(seen[0]) - np.mean(seen[1])) if seen[0] and seen[1] else None,
+                "n": len(pairs),
+            }
+        )
+    return rows
+
+
+def paired(before: Result, after: Result, *, fold_case: bool) -> list[tuple[bool, bool]]:
+    """(solved before, solved after) of each image, or text drawn again, that both have read."""
+    known = {(o.sample, o.truth): o.solved(fold_case=fold_case) for o in before.outcomes}
+    return [
+        (known[o.sample, o.truth], o.solved(fold_case=fold_case))
+        for o in after.outcomes
+        if (o.sample, o.truth) in known
+    ]
+
+
+def _row(attack: str, labels: int, rate: Rate) -> dict[str, Any]:
+    low, high = rate.ci95
+    return {
+        "name": attack,
+        "labels": labels,
+        "n": rate.n,
+        "solved": rate.solved,
+        "rate": rate.value,
+        "ci95": [low, high],
+    }
+
+
+def _order(labels: int) -> float:
+    return float("inf") if labels == UNLIMITED else labels
+
+
+def outcomes_of(result: Result) -> Sequence[Outcome]:
+    return result.outcomes

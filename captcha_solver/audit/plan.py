@@ -1,0 +1,96 @@
+"""A subject and settings in, the cells of its audit out, in the order in which they tell most for their time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from captcha_solver.audit.attacks import MODELS, STOCK
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
+from captcha_solver.audit.features import Variant, pairs, removals, sweep
+from captcha_solver.audit.findings import paired
+from captcha_solver.audit.perturb import PERTURBATIONS, WASHES
+from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.statistics import paired_change
+from captcha_solver.audit.subject import Subject
+from captcha_solver.designs.design import Design
+
+TRAINED = "sliding"  # the attacker that is trained anew on each variant: the stronger of the two
+ADAPTED_LABELS = 100
+STRONGEST_PAIRS = 3  # of so many distortions, every two
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of an audit: what it is for, and its cells."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+def first_stages(subject: Subject, settings: AuditSettings, pool: int) -> list[Stage]:
+    """The stages that depend on nothing measured: without labels, the label curve, a generator."""
+    stock = [attack for attack in STOCK if attack.missing() is None]
+    zero = [Cell(attack.name) for attack in (*stock, *MODELS)]
+    curve = [
+        Cell(attack.name, labels)
+        for labels in settings.budgets
+        if 0 < labels <= pool
+        for attack in reversed(MODELS)  # the stronger first: time may run out
+    ]
+    stages = [Stage("without labels", tuple(zero)), Stage("label curve", tuple(curve))]
+    if subject.available is None:
+        stages.append(Stage("with a generator", tuple(Cell(attack.name, UNLIMITED) for attack in reversed(MODELS))))
+    return stages
+
+
+def feature_stages(design: Design) -> tuple[list[Stage], dict[str, Variant]]:
+    """What each distortion does to the attacker who does not know of the change, and to one trained anew."""
+    without = removals(design)
+    swept = [variant for place in range(len(design.distortions)) for variant in sweep(design, place)]
+    unaware = {variant.condition: variant for variant in (*without, *swept)}
+    adapted = [Cell(TRAINED, ADAPTED_LABELS)] + [_adapted(variant) for variant in without]
+    raised = [sweep(design, place)[-1] for place in range(len(design.distortions))]
+    stages = [
+        Stage("each distortion, attacker unaware", tuple(Cell(TRAINED, 0, name) for name in unaware)),
+        Stage("each distortion removed, attacker trained anew", tuple(adapted)),
+        Stage("each distortion at 5, attacker trained anew", tuple(map(_adapted, raised))),
+    ]
+    return stages, unaware
+
+
+def perturbation_stage(pool: int) -> Stage:
+    """Perturbed images: by the attacked network, by another, after what washes them out, after training on them."""
+    cells = []
+    for how in PERTURBATIONS:
+        cells += [Cell(attack.name, 0, how.name) for attack in reversed(MODELS)]
+        cells += [Cell(TRAINED, 0, f"{how.name}, {wash}") for wash in WASHES]
+    strongest = PERTURBATIONS[-1]
+    if pool >= ADAPTED_LABELS:
+        cells += [Cell(TRAINED, ADAPTED_LABELS), Cell(TRAINED, ADAPTED_LABELS, strongest.name, strongest.name)]
+    return Stage("adversarial perturbation", tuple(cells))
+
+
+def pair_stage(design: Design, effects: Mapping[int, float]) -> tuple[Stage, dict[str, Variant]]:
+    """The strongest distortions, two at a time. ``effects``: place -> change in rate without it."""
+    strongest = sorted(effects, key=lambda place: (-abs(effects[place]), place))[:STRONGEST_PAIRS]
+    both = pairs(design, sorted(strongest))
+    cells = [cell for variant in both for cell in (Cell(TRAINED, 0, variant.condition), _adapted(variant))]
+    return Stage("pairs of distortions removed", tuple(cells)), {variant.condition: variant for variant in both}
+
+
+def effects_of(results: Sequence[Result], variants: Mapping[str, Variant], *, fold_case: bool) -> dict[int, float]:
+    """Place -> change in the rate of the attacker trained anew (else the unaware one), for each removed distortion."""
+    effects: dict[int, float] = {}
+    for labels in (0, ADAPTED_LABELS):
+        cells = {r.cell.condition: r for r in results if r.cell.attack == TRAINED and r.cell.labels == labels}
+        before = cells.get(BASE)
+        for condition, variant in variants.items():
+            after = cells.get(condition)
+            if variant.removes is None or before is None or after is None:
+                continue
+            if pairs_read := paired(before, after, fold_case=fold_case):
+                effects[variant.removes] = paired_change(*zip(*pairs_read, strict=True)).value
+    return effects
+
+
+def _adapted(variant: Variant) -> Cell:
+    return Cell(TRAINED, ADAPTED_LABELS, variant.condition, variant.condition)

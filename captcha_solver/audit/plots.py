@@ -1,0 +1,146 @@
+"""Findings in, SVG out: drawn in the page's own colours (CSS variables), so that they follow its light and dark."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+WIDTH, HEIGHT = 640, 320
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 44
+SERIES = 6  # colours that the page has
+
+
+def label_curves(curves: Sequence[dict[str, Any]], thresholds: Sequence[float]) -> str:
+    """Solve rate against labels, one line an attack with its 95 % band; labels on a log(1 + n) axis."""
+    known = [p["labels"] for c in curves for p in c["points"] if p["labels"] >= 0]
+    top = math.log1p(max([*known, 10]))
+
+    def x(labels: int) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (math.log1p(labels) / top)
+
+    parts = [_frame("labels the attacker has", "solve rate")]
+    parts += [_x_tick(x(labels), f"{labels:,}") for labels in sorted(set(known))]
+    parts += [
+        f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(t):.1f}" y2="{_y(t):.1f}"/>'
+        f'<text class="small" x="{WIDTH - RIGHT - 4}" y="{_y(t) - 4:.1f}" text-anchor="end">{100 * t:g} %</text>'
+        for t in thresholds
+        if t >= 0.01
+    ]
+    for number, curve in enumerate(curves):
+        points = [p for p in curve["points"] if p["labels"] >= 0]
+        colour = f"s{number % SERIES}"
+        band = [(x(p["labels"]), _y(p["ci95"][1])) for p in points]
+        band += [(x(p["labels"]), _y(p["ci95"][0])) for p in reversed(points)]
+        parts.append(f'<polygon class="band {colour}" points="{_points(band)}"/>')
+        line = [(x(p["labels"]), _y(p["rate"])) for p in points]
+        parts.append(f'<polyline class="line {colour}" points="{_points(line)}"/>')
+        parts += [
+            f'<circle class="dot {colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.5">'
+            f"<title>{escape(curve['attack'])}, {p['labels']:,} labels: {_percent(p['rate'])}</title></circle>"
+            for (a, b), p in zip(line, points, strict=True)
+        ]
+    return _svg(parts, "Solve rate against labels") + _legend([c["attack"] for c in curves])
+
+
+def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
+    """Bars of the change in solve rate with their intervals, the strongest first; a dot is the change in legibility."""
+    height = TOP + BOTTOM + 26 * max(len(rows), 1)
+    left = 230
+    widest = max([0.05, *(abs(end) for r in rows for end in (*r["ci95"], r["legibility_change"] or 0))])
+
+    def x(change: float) -> float:
+        at: float = left + (WIDTH - left - RIGHT) * (change / widest + 1) / 2
+        return at
+
+    parts = [f'<line class="axis" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>']
+    parts += [
+        f'<text class="small" x="{x(tick):.1f}" y="{height - 24}" text-anchor="middle">{100 * tick:+.0f}</text>'
+        for tick in (-widest, -widest / 2, 0, widest / 2, widest)
+    ]
+    parts.append(
+        f'<text class="small" x="{x(0):.1f}" y="{height - 6}" text-anchor="middle">'
+        "points of solve rate (bar, with 95 % interval) and of the legibility proxy (dot)</text>"
+    )
+    for place, row in enumerate(rows):
+        y = TOP + 26 * place + 13
+        a, b = sorted((x(0), x(row["change"])))
+        low, high = (x(end) for end in row["ci95"])
+        colour = "worse" if row["change"] > 0 else "better"
+        parts += [
+            f'<text class="label" x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(row["condition"])}</text>',
+            f'<rect class="{colour}" x="{a:.1f}" y="{y - 7}" width="{max(b - a, 0.5):.1f}" height="14" rx="2"/>',
+            f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>',
+        ]
+        if row["legibility_change"] is not None:
+            parts.append(f'<circle class="legible" cx="{x(row["legibility_change"]):.1f}" cy="{y}" r="4"/>')
+    return _svg(parts, "What each distortion buys", height)
+
+
+def risk_coverage_chart(curve: Sequence[Sequence[float]]) -> str:
+    """Accuracy of the answers given against the share of images answered."""
+    parts = [_frame("share of images answered, the surest first", "accuracy of the answers")]
+    parts += [_x_tick(LEFT + (WIDTH - LEFT - RIGHT) * t / 4, f"{25 * t} %") for t in range(5)]
+    line = [(LEFT + (WIDTH - LEFT - RIGHT) * coverage, _y(accuracy)) for coverage, accuracy, _ in curve]
+    parts.append(f'<polyline class="line s0" points="{_points(line)}"/>')
+    return _svg(parts, "Risk and coverage")
+
+
+def matrix_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]]) -> str:
+    """Trained on (rows) against tested on (columns); darker is a higher solve rate."""
+    size, left, top = 72, 240, 90
+    width, height = left + size * len(names) + RIGHT, top + size * len(names) + TOP
+    parts = []
+    for i, name in enumerate(names):
+        at = left + size * i + size / 2
+        y = top + size * i + size / 2 + 4
+        parts.append(f'<text class="label" x="{left - 8}" y="{y}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text class="small" transform="translate({at},{top - 8}) rotate(-28)">{escape(name)}</text>')
+        for j, rate in enumerate(matrix[i]):
+            if rate is None:
+                continue
+            x, y = left + size * j, top + size * i
+            shade, middle = 0.08 + 0.85 * rate, f'x="{x + size / 2}" y="{y + size / 2 + 4}"'
+            parts += [
+                f'<rect class="cell" x="{x}" y="{y}" width="70" height="70" fill-opacity="{shade:.2f}"/>',
+                f'<text class="label" {middle} text-anchor="middle">{_percent(rate)}</text>',
+            ]
+    return _svg(parts, "Trained on, tested on", height, width)
+
+
+def _svg(parts: Sequence[str], title: str, height: float = HEIGHT, width: float = WIDTH) -> str:
+    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+
+
+def _frame(x_name: str, y_name: str) -> str:
+    lines = "".join(
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(t / 4):.1f}" y2="{_y(t / 4):.1f}"/>'
+        f'<text class="small" x="{LEFT - 8}" y="{_y(t / 4) + 4:.1f}" text-anchor="end">{25 * t} %</text>'
+        for t in range(5)
+    )
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    return (
+        f'{lines}<text class="small" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_name)}</text>'
+        f'<text class="small" transform="translate(12,{HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y_name)}</text>"
+    )
+
+
+def _x_tick(x: float, text: str) -> str:
+    return f'<text class="small" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{text}</text>'
+
+
+def _legend(names: Sequence[str]) -> str:
+    items = "".join(f'<li><span class="key s{i % SERIES}"></span>{escape(name)}</li>' for i, name in enumerate(names))
+    return f'<ul class="legend">{items}</ul>'
+
+
+def _y(rate: float) -> float:
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - rate)
+
+
+def _points(pairs: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in pairs)
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f} %"

@@ -1,0 +1,123 @@
+"""Counts in, estimates with honest bounds out: paired differences, sample sizes, calibration, risk and coverage."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.score import Z_95, wilson
+
+BINS = 15
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A solve rate: ``solved`` of ``n``, with its 95 % Wilson interval."""
+
+    solved: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        return self.solved / self.n if self.n else 0.0
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        return wilson(self.solved, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A difference of two rates on the same items, with its 95 % interval."""
+
+    value: float
+    ci95: tuple[float, float]
+
+    @property
+    def real(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.ci95[0] > 0 or self.ci95[1] < 0
+
+
+def paired_change(before: Sequence[bool], after: Sequence[bool]) -> Change:
+    """Change in rate between two conditions on the same items, in order.
+
+    Newcombe's (1998, method 10) score interval for paired proportions: it keeps within -1..1, and does not collapse
+    to a point where nothing changed.
+    """
+    n = len(before)
+    if n == 0 or n != len(after):
+        raise ValueError(f"expected as many items before as after, and some, received {n} and {len(after)}")
+    a, b = np.asarray(before, bool), np.asarray(after, bool)
+    both, first, second = int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
+    neither = n - both - first - second
+    p1, p2 = (both + first) / n, (both + second) / n
+    (l1, u1), (l2, u2) = wilson(both + first, n), wilson(both + second, n)
+    margins = math.sqrt((both + first) * (second + neither) * (both + second) * (first + neither))
+    phi = (both * neither - first * second) / margins if margins else 0.0
+    low = math.sqrt(max((p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2, 0.0))
+    high = math.sqrt(max((u2 - p2) ** 2 - 2 * phi * (u2 - p2) * (p1 - l1) + (p1 - l1) ** 2, 0.0))
+    return Change(p2 - p1, (p2 - p1 - low, p2 - p1 + high))
+
+
+def trials_to_claim(threshold: float) -> int:
+    """How many failed attempts, and no solved one, it takes to say at 95 % that the rate is below ``threshold``.
+
+    Exact: the smallest n with (1 - threshold)^n <= 0.05; 299 for 1 %, 29,956 for 0.01 %.
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-threshold))
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an attacker gets who answers only where he is sure enough."""
+
+    coverage: NDArray[np.float64]  # (N,) share answered, rising
+    accuracy: NDArray[np.float64]  # (N,) share right of those
+    threshold: NDArray[np.float64]  # (N,) least confidence among those
+
+    def at(self, accuracy: float) -> tuple[float, float]:
+        """The largest coverage whose accuracy is at least this, and its threshold; (0, 1) where there is none."""
+        fit = np.flatnonzero(self.accuracy >= accuracy)
+        return (float(self.coverage[fit[-1]]), float(self.threshold[fit[-1]])) if len(fit) else (0.0, 1.0)
+
+    @property
+    def area(self) -> float:
+        """Area under the risk-coverage curve (Geifman and El-Yaniv 2017): mean error over all coverages, 0 is best."""
+        return float(np.mean(1 - self.accuracy)) if len(self.accuracy) else 1.0
+
+
+def risk_coverage(confidences: Sequence[float], solved: Sequence[bool]) -> Coverage:
+    """The risk-coverage curve; answers of one confidence are taken together, for no threshold parts them."""
+    sure = np.asarray(confidences, float)
+    right = np.asarray(solved, float)
+    order = np.argsort(-sure, kind="stable")
+    sure, right = sure[order], right[order]
+    ends = np.flatnonzero(np.append(sure[1:] != sure[:-1], True)) if len(sure) else np.zeros(0, int)
+    counts = ends + 1
+    return Coverage(counts / max(len(sure), 1), np.cumsum(right)[ends] / counts, sure[ends])
+
+
+def calibration_error(confidences: Sequence[float], solved: Sequence[bool]) -> float:
+    """Expected calibration error (Naeini et al. 2015) over bins of equal width, 0-1."""
+    sure, right = np.asarray(confidences, float), np.asarray(solved, float)
+    if not len(sure):
+        return 0.0
+    place = np.minimum((sure * BINS).astype(int), BINS - 1)
+    error = 0.0
+    for each in np.unique(place):
+        inside = place == each
+        error += float(inside.mean()) * abs(float(sure[inside].mean()) - float(right[inside].mean()))
+    return error
+
+
+def z_test_rising(before: Rate, after: Rate) -> bool:
+    """Whether ``after`` is above ``before`` beyond chance (one-sided, 95 %)."""
+    if not before.n or not after.n:
+        return False
+    pooled = (before.solved + after.solved) / (before.n + after.n)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / before.n + 1 / after.n))
+    return spread > 0 and (after.value - before.value) / spread > Z_95 * 0.8392  # 1.645: one-sided

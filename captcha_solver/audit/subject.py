@@ -1,0 +1,230 @@
+"""What is audited: a design, a command, a Python callable or a folder in, labelled images on demand out."""
+
+import hashlib
+import importlib
+import inspect
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from captcha_solver.dataset import inspect_folder, read_folder
+from captcha_solver.designs.design import Design
+from captcha_solver.designs.draw import draw_batch, random_texts
+from captcha_solver.designs.external import ExternalCommand, draw_external
+from captcha_solver.designs.load import builtin_designs, load_design
+from captcha_solver.errors import DatasetError, OptionError, SetupError
+from captcha_solver.image import encode_png
+from captcha_solver.types import Sample
+
+AT_ONCE = 256  # drawings made together
+
+
+class Subject(Protocol):
+    """Something that gives labelled images. ``design`` is there where its distortions can be changed."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def design(self) -> Design | None: ...
+
+    @property
+    def available(self) -> int | None:
+        """How many images there are; None where more can be drawn."""
+        ...
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        """``count`` labelled images (a folder's: all it has, in an order of its own); other seeds, other images."""
+        ...
+
+    def provenance(self) -> Mapping[str, Any]:
+        """JSON: what this is, with a hash of its content where it has one."""
+        ...
+
+
+def open_subject(spec: str, *, command: Sequence[str] | None = None) -> Subject:
+    """A subject from what stands on the command line.
+
+    A built-in design's name, a ``.toml`` file, a folder of labelled images, or ``package.module:function``; or a
+    ``command`` with the placeholders that a design's ``[command]`` takes (``{count}``, ``{out}``, ``{seed}``).
+    """
+    if command is not None:
+        return CommandSubject(spec, ExternalCommand(tuple(command), ""))
+    if Path(spec).is_dir():
+        return FolderSubject(Path(spec))
+    if spec in builtin_designs() or Path(spec).suffix == ".toml":
+        design = load_design(spec)
+        return CommandSubject(design.name, design.command) if design.command else DesignSubject(design)
+    if ":" in spec and not Path(spec).exists():
+        return CallableSubject(spec)
+    raise OptionError(
+        f"expected a design ({', '.join(builtin_designs())}), a .toml file, a folder of labelled images or "
+        f"package.module:function, received {spec!r}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DesignSubject:
+    """A design of this project's own kind."""
+
+    own: Design
+    kind: str = "design"
+    available: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.own.name
+
+    @property
+    def design(self) -> Design:
+        return self.own
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        """The texts depend on the seed alone, so that variants of a design are compared on the same texts."""
+        texts = random_texts(self.own, count, np.random.default_rng([seed, 0]))
+        drawn: list[Sample] = []
+        for start in range(0, count, AT_ONCE):
+            part = texts[start : start + AT_ONCE]
+            for drawing in draw_batch(self.own, part, np.random.default_rng([seed, 1 + start])):
+                name = f"{seed}-{len(drawn):05d}"
+                drawn.append(Sample(name, encode_png(drawing.image), drawing.text, self.name, seed))
+        return drawn
+
+    def provenance(self) -> Mapping[str, Any]:
+        return {"kind": self.kind, "name": self.name, "sha256": hashlib.sha256(repr(self.own).encode()).hexdigest()}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSubject:
+    """A folder with ``labels.csv``; it has what it has."""
+
+    folder: Path
+    kind: str = "folder"
+    design: Design | None = None
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @property
+    def available(self) -> int:
+        return len(self.samples(0, 0))
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        """All of them, ordered by a hash of seed and name, so that any part is a random part."""
+        samples = [each for each in read_folder(self.folder) if each.text]
+        return sorted(samples, key=lambda each: hashlib.sha256(f"{seed}|{each.id}".encode()).digest())
+
+    def provenance(self) -> Mapping[str, Any]:
+        dataset = inspect_folder(self.folder)
+        return {"kind": self.kind, "name": self.name, "sha256": dataset.sha256, "images": len(dataset.samples)}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSubject:
+    """Another program that fills a folder. Whether the same seed gives the same images is the program's own affair."""
+
+    name: str
+    command: ExternalCommand
+    kind: str = "command"
+    design: Design | None = None
+    available: int | None = None
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        with tempfile.TemporaryDirectory(prefix="captcha-audit-") as folder:
+            out = Path(folder) / "drawn"
+            draw_external(self.command, count, out, seed)
+            return [replace(each, id=f"{seed}-{each.id}", design=self.name, seed=seed) for each in read_folder(out)]
+
+    def provenance(self) -> Mapping[str, Any]:
+        return {"kind": self.kind, "name": self.name, "argv": list(self.command.argv)}
+
+
+@dataclass(frozen=True, slots=True)
+class CallableSubject:
+    """``package.module:function``: called for each image, it returns the image and its text.
+
+    The image may be encoded bytes, a Pillow image or an array (H, W) or (H, W, 3) uint8. A parameter named ``rng`` is
+    given a ``numpy.random.Generator``, one named ``seed`` a whole number; without either the images cannot be repeated.
+    """
+
+    spec: str
+    kind: str = "callable"
+    design: Design | None = None
+    available: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        function = _function(self.spec)
+        wanted = set(inspect.signature(function).parameters)
+        drawn = []
+        for index in range(count):
+            given: dict[str, Any] = {}
+            if "rng" in wanted:
+                given["rng"] = np.random.default_rng([seed, index])
+            if "seed" in wanted:
+                given["seed"] = seed * 1_000_003 + index
+            try:
+                image, text = function(**given)
+            except Exception as error:  # whatever their code raises, it is said in one line
+                raise SetupError(f"{self.spec} raised {type(error).__name__}: {error}") from error
+            drawn.append(
+                Sample(f"{seed}-{index:05d}", _encoded(image, self.spec), _text(text, self.spec), self.name, seed)
+            )
+        return drawn
+
+    def provenance(self) -> Mapping[str, Any]:
+        function = _function(self.spec)
+        try:
+            source = inspect.getsource(function)
+        except (OSError, TypeError):
+            source = ""
+        return {"kind": self.kind, "name": self.spec, "sha256": hashlib.sha256(source.encode()).hexdigest()}
+
+
+def _function(spec: str) -> Callable[..., tuple[Any, Any]]:
+    module_name, _, name = spec.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SetupError(f"expected a function at {spec}, received: {error}") from error
+    if not callable(found):
+        raise SetupError(f"expected a function at {spec}, received {type(found).__name__}")
+    function: Callable[..., tuple[Any, Any]] = found
+    return function
+
+
+def _encoded(image: Any, spec: str) -> bytes:
+    if isinstance(image, bytes | bytearray):
+        return bytes(image)
+    if isinstance(image, Image.Image):
+        return encode_png(np.asarray(image.convert("RGB"), np.uint8))
+    array = np.asarray(image)
+    if array.dtype == np.uint8 and array.ndim in (2, 3):
+        return encode_png(np.ascontiguousarray(np.stack([array] * 3, -1) if array.ndim == 2 else array[..., :3]))
+    raise DatasetError(
+        f"expected {spec} to return bytes, a Pillow image or an array (H, W[, 3]) uint8, "
+        f"received {type(image).__name__}"
+    )
+
+
+def _text(text: Any, spec: str) -> str:
+    if not isinstance(text, str) or not text:
+        raise DatasetError(
+            f"expected {spec} to return the text of its image second, received {json.dumps(str(text))[:60]}"
+        )
+    return text

@@ -1,0 +1,108 @@
+"""A model and a few labelled images, or a generator, in; an attacker trained on them out, the same one every time.
+
+Unlike ``captcha-solver train`` with few labels, whose budget is time, this one's is steps, so that the same audit gives
+the same trials: each number of labels has its number of steps, and nothing is held out to choose by.
+"""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captcha_solver.dataset import write_folder
+from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle, shipped_bundles
+from captcha_solver.types import Sample
+
+if TYPE_CHECKING:
+    from captcha_solver.training.run import TrainRequest
+
+REPLAY, REPLAY_WEIGHT = "wild", 0.6
+BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
+STEPS_BASE, STEPS_A_DOUBLING, FEWEST_STEPS, MOST_STEPS = 60, 45, 60, 1200
+LABELS_BASE = 10
+SHOWN_IMAGES = 64  # that the exports are checked with
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A trained attacker: its bundle, what it cost in seconds of a core, and how much of its own labels it reads."""
+
+    bundle: Bundle
+    core_s: float
+    train_accuracy: float | None
+
+
+def steps_for(labels: int, effort: float = 1.0) -> int:
+    """How long to train on so many labels: a little longer for each doubling. ``effort`` scales it."""
+    doublings = math.log2(max(labels, LABELS_BASE) / LABELS_BASE)
+    steps = effort * (STEPS_BASE + STEPS_A_DOUBLING * doublings)
+    return round(min(max(steps, FEWEST_STEPS), MOST_STEPS))
+
+
+def tune(route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, seed: int) -> Tuned:
+    """Train the shipped model of ``route`` for ``steps`` on labelled samples, or on a design (name or TOML file)."""
+    from captcha_solver.training.run import TrainRequest
+
+    note = out / "tuned.json"
+    if note.exists():  # of an audit that is gone on with
+        known = json.loads(note.read_text(encoding="utf-8"))
+        return Tuned(load_bundle(out / "bundle"), known["core_s"], known["train_accuracy"])
+    start = load_bundle(shipped_bundles()[route])
+    spec = source if isinstance(source, str) else _folder(source, out)
+    began = time.process_time()
+    bundle = ROUTES[route](TrainRequest((spec,), out / "bundle", route, route, None, {}), start, (steps, seed))
+    if not isinstance(source, str):
+        bundle = _narrowed(bundle, source)
+    accuracy = bundle.card.get("training", {}).get("heldout_accuracy")
+    tuned = Tuned(bundle, round(time.process_time() - began, 1), accuracy if isinstance(accuracy, float) else None)
+    known = {"core_s": tuned.core_s, "train_accuracy": tuned.train_accuracy}
+    note.write_text(json.dumps(known), encoding="utf-8")
+    return tuned
+
+
+def _folder(samples: Sequence[Sample], out: Path) -> str:
+    folder = out / "labels"
+    if not folder.exists():
+        write_folder(samples, folder)
+    return str(folder)
+
+
+def _narrowed(bundle: Bundle, samples: Sequence[Sample]) -> Bundle:
+    """What an attacker concludes from his labels: which characters there are, and how many."""
+    from captcha_solver.training.few import alphabet, shared_length
+
+    labels = [sample.text for sample in samples]
+    return amend_bundle(bundle, length=shared_length(labels), alphabet=alphabet(labels))
+
+
+def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int]) -> Bundle:
+    from captcha_solver.training.calibration import Calibration
+    from captcha_solver.training.loop import Settled, TrainSettings, train
+    from captcha_solver.training.sliding import SlidingTask
+    from captcha_solver.training.sources import Fold, Source
+
+    steps, seed = how
+    task = SlidingTask.from_sources(request.sources, labels=None, batch=BATCH, workers=1, start=start)
+    replayed = (*task.mixture.sources, Source(REPLAY, REPLAY_WEIGHT))
+    task = replace(task, mixture=replace(task.mixture, sources=replayed, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
+    settings = TrainSettings(
+        batch=BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed, layer_decay=LAYER_DECAY
+    )
+    settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
+    return train(task, request.out, settings, start_from=start, settled=settled)
+
+
+def _segmented(request: "TrainRequest", start: Bundle, how: tuple[int, int]) -> Bundle:
+    from captcha_solver.training.glyphs import GlyphTask
+    from captcha_solver.training.loop import TrainSettings, train
+
+    steps, seed = how
+    task = GlyphTask.from_sources(request.sources, labels=None, batch=4 * BATCH, workers=1, start=start)
+    settings = TrainSettings(batch=4 * BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed)
+    return train(task, request.out, settings, start_from=start)
+
+
+ROUTES = {"sliding": _sliding, "segmented": _segmented}

@@ -1,0 +1,112 @@
+"""Cells in, results out: draws the images of each variant, arms each attacker once, and lets him read."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from captcha_solver.attempt import attempt
+from captcha_solver.audit.attacks import ATTACKS, UNLIMITED_IMAGES, Ammunition, Armed
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
+from captcha_solver.audit.features import Variant
+from captcha_solver.audit.perturb import WASHES, Adversary, Perturbation, perturbation_of
+from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.split import LABEL_SEED, TEST_SEED, Split, part_seed
+from captcha_solver.audit.subject import DesignSubject, Subject
+from captcha_solver.designs.write import to_toml
+from captcha_solver.image import encode_png, read_image
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.types import Sample
+
+MODELS = "models"
+PERTURBED = 200  # tested images that are perturbed: a gradient costs more than reading
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Where an audit's cells are done. ``variants`` are the changed designs, by condition."""
+
+    subject: Subject
+    split: Split
+    settings: AuditSettings
+    folder: Path
+    variants: dict[str, Variant] = field(default_factory=dict)
+    _armed: dict[str, Armed] = field(default_factory=dict)
+    _tested: dict[str, Sequence[Sample]] = field(default_factory=dict)
+    _adversary: Adversary | None = None
+
+    def do(self, cell: Cell) -> Result:
+        """Train what must be trained, and read the tested images of the cell's condition."""
+        tested = self.tested(cell.condition)
+        armed = self._arm(cell)
+        solutions = armed.read(tested)
+        return Result(
+            cell=cell,
+            outcomes=outcomes(cell, tested, solutions),
+            train_core_s=round(armed.core_s, 1),
+            train_accuracy=armed.train_accuracy,
+            ms_per_solve=round(sum(each.elapsed_ms for each in solutions) / max(len(solutions), 1), 3),
+            model_sha256=armed.model_sha256,
+        )
+
+    def tested(self, condition: str) -> Sequence[Sample]:
+        """The images that every attack reads under a condition; of a variant, the same texts as of the design."""
+        if condition == BASE:
+            return self.split.tested
+        if condition not in self._tested and (perturbation := perturbation_of(condition)):
+            self._tested[condition] = self._perturbed(self.split.tested[:PERTURBED], *perturbation)
+        elif condition not in self._tested:
+            subject = DesignSubject(self.variants[condition].design)
+            seed = part_seed(self.settings.seed, TEST_SEED)
+            self._tested[condition] = subject.samples(self.settings.tested, seed)
+        return self._tested[condition]
+
+    def _arm(self, cell: Cell) -> Armed:
+        """The attacker of a cell; one is made once, and tested wherever he is needed."""
+        key = "|".join((cell.attack, str(cell.labels), cell.trained_on, str(cell.seed)))
+        if key not in self._armed:
+            folder = self.folder / MODELS / hashlib.sha256(key.encode()).hexdigest()[:16]
+            folder.mkdir(parents=True, exist_ok=True)
+            ammunition = Ammunition(
+                labelled=self._labelled(cell),
+                design_file=self._design_file(cell, folder),
+                effort=self.settings.effort,
+                seed=self.settings.seed + cell.seed,
+                folder=folder,
+            )
+            self._armed[key] = ATTACKS[cell.attack].arm(cell.labels, ammunition)
+        return self._armed[key]
+
+    def _perturbed(self, samples: Sequence[Sample], how: Perturbation, wash: str | None) -> list[Sample]:
+        """The samples, perturbed against the shipped sliding network, and washed; unreadable ones stay as they are."""
+        read = [(sample, attempt(read_image, sample.image).value) for sample in samples]
+        fit = [(sample, image) for sample, image in read if image is not None]
+        if self._adversary is None:
+            self._adversary = Adversary(load_bundle(shipped_bundles()["sliding"]))
+        changed = self._adversary.perturb([image for _, image in fit], [sample.text for sample, _ in fit], how)
+        washed = [WASHES[wash](image) for image in changed] if wash else changed
+        by_id = {sample.id: encode_png(image) for (sample, _), image in zip(fit, washed, strict=True)}
+        return [replace(sample, image=by_id.get(sample.id, sample.image)) for sample in samples]
+
+    def _labelled(self, cell: Cell) -> Sequence[Sample]:
+        if cell.labels == 0 or (cell.labels == UNLIMITED and self.subject.design is not None):
+            return ()
+        if perturbation := perturbation_of(cell.trained_on):
+            return self._perturbed(self.split.labelled(cell.labels), *perturbation)
+        count = UNLIMITED_IMAGES if cell.labels == UNLIMITED else cell.labels
+        if cell.trained_on == BASE and count <= len(self.split.pool):
+            return self.split.labelled(count)
+        design = self.variants[cell.trained_on].design if cell.trained_on != BASE else None
+        subject = DesignSubject(design) if design is not None else self.subject
+        return subject.samples(count, part_seed(self.settings.seed, LABEL_SEED))
+
+    def _design_file(self, cell: Cell, folder: Path) -> Path | None:
+        """The TOML file of what an attacker with a generator draws from."""
+        if cell.labels != UNLIMITED:
+            return None
+        design = self.subject.design if cell.trained_on == BASE else self.variants[cell.trained_on].design
+        if design is None:
+            return None
+        path = folder / "design.toml"
+        path.write_text(to_toml(design), encoding="utf-8")
+        return path

@@ -1,0 +1,57 @@
+"""A report in, its files out: report.json, report.html, badge.svg and the contact sheet beside the trials."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from captcha_solver.audit import findings, page
+from captcha_solver.audit.cells import Result
+from captcha_solver.audit.workshop import Workshop
+from captcha_solver.errors import SetupError
+from captcha_solver.image import encode_png
+from captcha_solver.sheet import Answer, contact_sheet
+from captcha_solver.sheet import Cell as SheetCell
+
+JSON_FILE, HTML_FILE, BADGE_FILE = "report.json", "report.html", "badge.svg"
+SHOWN = 12  # images of each kind, solved and unsolved
+
+
+def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
+    """Write the files of a report, each whole or not at all."""
+    files = {
+        JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        HTML_FILE: page.html(report, sheet_png),
+        BADGE_FILE: page.badge(report),
+    }
+    try:
+        for name, text in files.items():
+            part = out / f".{name}.part"
+            part.write_text(text, encoding="utf-8")
+            part.replace(out / name)
+    except OSError as error:
+        raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
+
+
+def sheet(workshop: Workshop, results: Sequence[Result], *, fold_case: bool) -> bytes | None:
+    """PNG of images that the best attack solved and did not, the surest answers of each first."""
+    best = findings.best_of(results, fold_case=fold_case)
+    if best is None:
+        return None
+    images = {sample.id: sample for sample in workshop.tested(best.cell.condition)}
+    ordered = sorted(best.outcomes, key=lambda outcome: -outcome.confidence)
+    chosen = []
+    for wanted in (True, False):
+        kind = [outcome for outcome in ordered if outcome.solved(fold_case=fold_case) is wanted]
+        chosen += kind[:SHOWN]
+    cells = [
+        SheetCell(
+            images[o.sample].image,
+            "solved" if o.solved(fold_case=fold_case) else "not solved",
+            o.truth,
+            (Answer(best.cell.attack, f"{o.text} ({o.confidence:.2f})", o.solved(fold_case=fold_case)),),
+        )
+        for o in chosen
+        if o.sample in images
+    ]
+    return encode_png(contact_sheet(cells)) if cells else None

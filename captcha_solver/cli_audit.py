@@ -1,0 +1,93 @@
+"""The commands that judge: ``audit`` a design, and ``report`` on one again from its trials."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captcha_solver.cli_show import DONE, NOT_ALL, complain, show_table
+
+FORMATS = ("table", "json", "markdown")
+
+
+@click.command()
+@click.argument("subject", metavar="FOLDER|DESIGN|MODULE:FUNCTION")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER")
+@click.option("--budgets", default="0,20,50,100,200,500,1000", show_default=True, metavar="N,N,...", help="Labels.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Leave out what does not fit."
+)
+@click.option(
+    "--tested", default=500, show_default=True, type=click.IntRange(min=1), metavar="N", help="Images to test on."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S")
+@click.option("--command", metavar="'PROGRAM ...'", help="A program that draws: takes {count}, {out}, {seed}.")
+@click.option("--exact-case", is_flag=True, help="Upper and lower case are different letters.")
+@click.option("--improve", is_flag=True, help="Draw what the advice amounts to, and attack that too.")
+@click.option("--price-core-hour", default=0.05, show_default=True, type=click.FloatRange(min=0))
+@click.option("--price-label", default=0.002, show_default=True, type=click.FloatRange(min=0))
+@click.option("--price-attempt", default=0.0, show_default=True, type=click.FloatRange(min=0))
+@click.option("--fail-above", type=click.FloatRange(0, 1), metavar="RATE", help="Exit 1 if the best attack reads more.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def audit(subject: str, out: Path, **how: Any) -> int:
+    """Attack a design with growing budgets and report how robust it is.
+
+    Goes on where an interrupted audit of the same folder stopped. Writes report.html, report.json, trials.jsonl and
+    badge.svg into FOLDER.
+    """
+    from captcha_solver.audit.campaign import Campaign
+    from captcha_solver.audit.cost import Prices
+    from captcha_solver.audit.settings import AuditSettings, parse_budgets
+    from captcha_solver.audit.subject import open_subject
+
+    command = shlex.split(how["command"]) if how["command"] else None
+    settings = AuditSettings(
+        budgets=parse_budgets(how["budgets"]),
+        minutes=how["minutes"],
+        tested=how["tested"],
+        seed=how["seed"],
+        fold_case=not how["exact_case"],
+        prices=Prices(how["price_core_hour"], how["price_label"], how["price_attempt"]),
+    )
+    campaign = Campaign(open_subject(subject, command=command), settings, out, _tell, improve=how["improve"])
+    report = campaign.run()
+    _show(report, how["form"])
+    complain(f"the report is {out / 'report.html'}", kind="note")
+    rate = max((row["rate"] for row in report["attacks"] if not row["name"].startswith("ensemble")), default=0.0)
+    return NOT_ALL if how["fail_above"] is not None and rate > how["fail_above"] else DONE
+
+
+def _tell(stage: str, done: int, total: int, left_s: float) -> None:
+    """Where the audit is, on a terminal."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{stage}: {done} of {total}, about {left_s / 60:.0f} min for it", nl=False, err=True)
+
+
+def _show(report: dict[str, Any], form: str) -> None:
+    from captcha_solver.audit import page
+
+    if form == "json":
+        click.echo(json.dumps(report, indent=2))
+        return
+    if form == "markdown":
+        click.echo(page.markdown(report), nl=False)
+        return
+    headers = ("attack", "labels", "solved", "n", "rate", "95 % interval")
+    rows = [
+        (
+            a["name"],
+            page.labels(a["labels"]),
+            str(a["solved"]),
+            str(a["n"]),
+            page.percent(a["rate"]),
+            f"{page.percent(a['ci95'][0])} to {page.percent(a['ci95'][1])}",
+        )
+        for a in report["attacks"]
+    ]
+    show_table(headers, rows, right=headers[1:])
+    click.echo(page.verdict(report))
+    for flag in report["flags"]:
+        complain(flag, kind="mind")
