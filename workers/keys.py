@@ -11,6 +11,20 @@ SWEEP_LOCK = f"{PREFIX}:sweep"  # string: held by the worker that looks for lost
 SUSPECTS = f"{PREFIX}:suspects"  # zset: job-chunk -> when it was first seen neither queued nor running
 WEBHOOKS = f"{PREFIX}:webhooks"  # zset: job -> when its webhook is next tried
 
+LANE = f"{PREFIX}:lane"  # list: single images that somebody waits for
+LANE_CALLED = f"{PREFIX}:lane:called"  # string: a worker was called to serve the lane, and has not come yet
+LANE_SERVED = f"{PREFIX}:lane:served"  # zset: worker -> until when its word holds that it serves the lane
+
+
+def single(single_id: str) -> str:
+    """Hash: image, about (JSON: name, options, model_sha256)."""
+    return f"{LANE}:{single_id}"
+
+
+def single_answer(single_id: str) -> str:
+    """List of one: the result item, JSON."""
+    return f"{single(single_id)}:answer"
+
 
 def job(job_id: str) -> str:
     """Hash: the job's record (``messages.Job``)."""

@@ -1,19 +1,22 @@
 """Chunks of a job in, RQ jobs out: ids only travel in them, as JSON."""
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from rq import Queue, Retry
 from rq.executions import ExecutionRegistry
 from rq.intermediate_queue import IntermediateQueue
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
+from workers import keys
 from workers.connection import Client, Pipe
 from workers.messages import Job
 
 SERIALIZER = "json"
-TASK = "workers.tasks.solve_chunk"
+TASK, LANE_TASK = "workers.tasks.solve_chunk", "workers.tasks.serve_lane"
 RETRIES = 3
 FAILURE_TTL_S = 24 * 3600
+CALLED_S = 3  # a worker that was called and has not come by then is called again
 
 
 class ChunkQueue:
@@ -41,6 +44,21 @@ class ChunkQueue:
                 for chunk in chunks
             ],
             pipeline=pipe,
+        )
+
+    def call(self) -> None:
+        """Have a worker serve the lane of single images, unless one was called already. It goes before all chunks."""
+        redis: Client = self.rq.connection
+        if not redis.set(keys.LANE_CALLED, 1, nx=True, ex=CALLED_S):
+            return
+        self.rq.enqueue_call(
+            LANE_TASK,
+            job_id=f"lane-{uuid4().hex}",
+            description="single images",
+            timeout=self._timeout_s,
+            result_ttl=0,
+            failure_ttl=CALLED_S,
+            at_front=True,
         )
 
     def known(self) -> set[str]:

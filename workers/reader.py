@@ -1,16 +1,16 @@
-"""The models of one process: loaded once, warmed, and kept; options of a job in, a solver out."""
+"""The models of one process: loaded once, warmed, and kept; images and options in, answers out."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from captcha_solver.decode import Constraints, parse_length
-from captcha_solver.errors import OptionError
+from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
 from captcha_solver.types import Rgb
-from workers.messages import Options
+from workers.messages import Answer, Options, Upload, answer, refusal
 
 WARM_WIDTHS_PX = (60, 100, 160, 240)
 SOLVERS_KEPT = 64
@@ -42,6 +42,24 @@ class Reader:
             self._solvers[options] = self._made(options)
         return self._solvers[options]
 
+    def answers(
+        self, uploads: Sequence[Upload], indexes: Sequence[int], options: Options, model_sha256: str
+    ) -> list[Answer]:
+        """An answer to each upload, read as ``options`` say by the model whose hash is ``model_sha256``."""
+        loaded = self.models.get(options.model)
+        if loaded != model_sha256:
+            detail = f"the job is for {options.model} {model_sha256[:12]}, this worker has {(loaded or 'none')[:12]}"
+            return _refusals(uploads, indexes, "model_changed", detail)
+        try:
+            solver = self.solver(options)
+        except CaptchaSolverError as error:
+            return _refusals(uploads, indexes, "bad_option", str(error))
+        solutions = solver.solve_batch([upload.image for upload in uploads])
+        return [
+            answer(index, upload.name, upload.label, solution, fold_case=options.fold_case)
+            for index, upload, solution in zip(indexes, uploads, solutions, strict=True)
+        ]
+
     def _made(self, options: Options) -> Solver:
         if options.model not in self._recognizers:
             raise OptionError(f"expected a model among {', '.join(self._recognizers)}, received {options.model!r}")
@@ -49,6 +67,14 @@ class Reader:
         length = recognizer.length if options.length is None else options.length
         shortest, longest = (None, None) if length is None else parse_length(length)
         return Solver(recognizer, Constraints(options.charset or recognizer.alphabet, shortest, longest))
+
+
+def _refusals(uploads: Sequence[Upload], indexes: Sequence[int], code: str, detail: str) -> list[Answer]:
+    """The same answer for several images: none of them can be read, for one reason."""
+    return [
+        refusal(index, upload.name, upload.label, code=code, detail=detail)
+        for index, upload in zip(indexes, uploads, strict=True)
+    ]
 
 
 def model_hashes(models: Sequence[str]) -> dict[str, str]:

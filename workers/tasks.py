@@ -1,15 +1,15 @@
-"""What RQ runs: ``solve_chunk``, at the desk of the process that has the models."""
+"""What RQ runs: ``solve_chunk`` and ``serve_lane``, at the desk of the process that has the models."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.exceptions import RedisError
 
-from captcha_solver.errors import CaptchaSolverError
 from workers import keys
 from workers.chunk import Chunk, begin_alone, record, take
 from workers.connection import Client
-from workers.messages import Answer, answer, refusal
+from workers.lane import Lane
+from workers.messages import Answer, refusal
 from workers.queue import ChunkQueue, chunk_of
 from workers.reader import Reader
 
@@ -26,7 +26,9 @@ class Desk:
         self.redis = redis
         self.reader = reader
         self.chunks_done = 0
+        self.told_to_stop: Callable[[], bool] = lambda: False
         self._next = Prefetch(redis, queue)
+        self._lane = Lane(redis, queue, reader)
 
     def solve(self, job_id: str, number: int) -> None:
         """Answer all that is unanswered in a chunk. Run again, by whomever, it goes on where it was left."""
@@ -43,6 +45,11 @@ class Desk:
                 record(self.redis, chunk, self._answers(chunk, indexes[start : start + PART]))
                 if not self.redis.exists(keys.pending(job_id, number)):
                     break  # all answered, or the job was cancelled
+        self.chunks_done += 1
+
+    def serve_lane(self) -> None:
+        """Answer single images for as long as they come, within bounds."""
+        self._lane.serve(self.told_to_stop)
         self.chunks_done += 1
 
     def _one_by_one(self, chunk: Chunk) -> None:
@@ -63,26 +70,7 @@ class Desk:
 
     def _answers(self, chunk: Chunk, indexes: Sequence[int]) -> list[Answer]:
         uploads = [chunk.images[index] for index in indexes]
-        options, expected = chunk.job.options, chunk.job.model_sha256
-        loaded = self.reader.models.get(options.model)
-        if loaded != expected:
-            detail = f"the job is for {options.model} {expected[:12]}, this worker has {(loaded or 'none')[:12]}"
-            return _refusals(chunk, indexes, "model_changed", detail)
-        try:
-            solver = self.reader.solver(options)
-        except CaptchaSolverError as error:
-            return _refusals(chunk, indexes, "bad_option", str(error))
-        solutions = solver.solve_batch([upload.image for upload in uploads])
-        return [
-            answer(index, upload.name, upload.label, solution, fold_case=options.fold_case)
-            for index, upload, solution in zip(indexes, uploads, solutions, strict=True)
-        ]
-
-
-def _refusals(chunk: Chunk, indexes: Sequence[int], code: str, detail: str) -> list[Answer]:
-    """The same answer for several images of a chunk: none of them can be read, for one reason."""
-    uploads = [(index, chunk.images[index]) for index in indexes]
-    return [refusal(index, upload.name, upload.label, code=code, detail=detail) for index, upload in uploads]
+        return self.reader.answers(uploads, indexes, chunk.job.options, chunk.job.model_sha256)
 
 
 class Prefetch:
@@ -127,6 +115,15 @@ def sit_down(desk: Desk) -> None:
 
 def solve_chunk(job_id: str, number: int) -> None:
     """RQ's task: answer the chunk ``number`` of a job."""
+    _desk().solve(job_id, number)
+
+
+def serve_lane() -> None:
+    """RQ's task: answer single images that somebody waits for."""
+    _desk().serve_lane()
+
+
+def _desk() -> Desk:
     if not _desks:
         raise RuntimeError("no models are loaded in this process: start workers with python -m workers")
-    _desks[0].solve(job_id, number)
+    return _desks[0]

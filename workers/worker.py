@@ -139,6 +139,7 @@ def run_worker(settings: Settings, url: str, *, burst: bool = False, max_jobs: i
         _say_ready(ready)
         while True:
             worker = ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}")
+            desk.told_to_stop = _asked(worker)
             left = None if max_jobs is None else max_jobs - desk.chunks_done
             try:
                 worker.work(burst=burst, max_jobs=left, logging_level="ERROR")
@@ -181,6 +182,10 @@ class Ready:
             self._redis.delete(keys.worker(self._name))
         except RedisError:
             return  # it runs out by itself
+
+
+def _asked(worker: ChunkWorker) -> Callable[[], bool]:
+    return lambda: worker.told_to_stop
 
 
 def _say_ready(ready: Ready) -> None:

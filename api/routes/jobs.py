@@ -129,7 +129,7 @@ def make_job(
     ``ahead``: before the chunks of larger jobs.
     """
     options, settings, store = intake.options, service.settings, service.store
-    reading = _options(service, intake)
+    reading = reading_options(service, intake)
     webhook = webhooks.check_url(options.webhook, settings) if options.webhook else None
     idempotency = None
     if idempotency_key is not None:
@@ -161,7 +161,7 @@ def make_job(
         raise
 
 
-def _options(service: Service, intake: uploads.Intake) -> Options:
+def reading_options(service: Service, intake: uploads.Intake) -> Options:
     """The options as workers get them, checked: what cannot be read must not be queued."""
     options = intake.options
     model = options.model or service.usual_model

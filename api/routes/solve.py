@@ -1,20 +1,22 @@
-"""``POST /v1/solve``: one image in, its answer out, by the same queue as everything else."""
+"""``POST /v1/solve``: one image in, its answer out, by a lane beside the queue; or a job, where none comes in time."""
 
 import json
 import re
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from api import uploads, waiting
+from api import lane, uploads, waiting
 from api.access import Owner
 from api.document import ACCEPTED, IMAGE, SOLVE_FORM, body
 from api.problems import Problem, documented
-from api.routes.jobs import accepted, make_job
+from api.routes.jobs import accepted, make_job, reading_options
 from api.schemas import JobOut, SolveOut, SolveRequest
 from api.service import service_of
+from workers.lane import new_single
 from workers.messages import Job
 from workers.store import Store
 
@@ -39,15 +41,20 @@ async def solve(
     async with gate.through():
         intake = await uploads.read_one(request, service.settings)
     wait_s = _wait(prefer)
-    job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, ahead=True)
-    finished = wait_s > 0 and await waiting.until_finished(service, job, wait_s)
-    if not finished:
-        return await accepted(service, owner, job)
-    item = await run_in_threadpool(_taken, service.store, job)
+    reading = reading_options(service, intake)
+    single = new_single(next(iter(intake)), reading, service.bundles[reading.model].sha256)
+    began = time.monotonic()
+    item = await lane.ask(service, single, wait_s) if wait_s else None
+    if item is None:
+        job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, ahead=True)
+        left_s = wait_s - (time.monotonic() - began)
+        if left_s <= 0 or not await waiting.until_finished(service, job, left_s):
+            return await accepted(service, owner, job)
+        item = await run_in_threadpool(_taken, service.store, job)
     if item is None:
         raise Problem(500, "internal_error", "the image has no answer")
     body: dict[str, Any] = json.loads(item)
-    body["model"] = {"name": job.options.model, "sha256": job.model_sha256}
+    body["model"] = {"name": reading.model, "sha256": single.model_sha256}
     headers = {"Preference-Applied": f"wait={wait_s:g}"} if prefer else {}
     return JSONResponse(body, headers=headers)
 
