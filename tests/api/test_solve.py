@@ -1,18 +1,26 @@
 """``POST /v1/solve``: one image in each form that it may come in, answered as the library itself answers."""
 
 import base64
+import os
+import signal
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from api import lane
 from api.routes.solve import LONGEST_WAIT_S, USUAL_WAIT_S, _wait
 from captcha_solver.solver import load_solver
 from captcha_solver.types import Sample, Solution
 from tests.api.conftest import Light
 from tests.api.services import Live, until
 from tests.api.test_problems import check
+from tests.workers.running import ready
+from workers import keys
+from workers.connection import connect
 
 pytestmark = pytest.mark.redis
 
@@ -107,6 +115,65 @@ def test_nobody_answering_it_becomes_a_job_when_the_time_is_up(light: Light) -> 
     answer = served.mine.post("/v1/solve", content=b"x", headers={**PNG, "Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     until(lambda: served.mine.get(answer.headers["Location"]).status_code == 200)
+
+
+def test_a_worker_that_does_not_come_costs_time_and_not_the_answer(
+    light: Light, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "PATIENCE_S", 0.2)
+    served = light()
+    redis, waiting = served.service.redis, served.service.store
+    redis.zadd(keys.WORKERS, {"one that was killed": time.time() + 60})
+    answer = served.mine.post("/v1/solve", content=b"x", headers={**PNG, "Prefer": "wait=1"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    names = [each.decode() for each in redis.lrange(waiting.queue.rq.key, 0, -1)]
+    assert [name.split("-")[0] for name in names] == ["lane", answer.json()["id"]]  # called, then queued
+    assert redis.keys(f"{keys.LANE}*") in ([], [keys.LANE_CALLED.encode()])  # the image was taken back
+
+
+def test_many_at_once_each_get_their_own_answer(
+    live: Live, samples: Sequence[Sample], expected: Sequence[Solution]
+) -> None:
+    def ask(number: int) -> bool:
+        place = number % len(samples)
+        answer = live.mine.post("/v1/solve", content=samples[place].image, headers=PNG)
+        return told(answer)[0] == expected[place].text
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(200)))
+
+
+def test_a_worker_killed_while_it_serves_costs_no_answer(
+    live: Live, samples: Sequence[Sample], expected: Sequence[Solution]
+) -> None:
+    assert live.running.redis is not None
+    redis = connect(live.running.redis.url)
+
+    def ask(number: int) -> tuple[int, str]:
+        place = number % len(samples)
+        prefer = {**PNG, "Prefer": "wait=60"}
+        answer = live.mine.post("/v1/solve", content=samples[place].image, headers=prefer)
+        return answer.status_code, answer.json()["text"]
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask, number) for number in range(400)]
+        until(lambda: sum(each.done() for each in asked) > 100)
+        (worker,) = ready(redis).values()
+        os.kill(worker, signal.SIGKILL)
+        answers = [each.result() for each in asked]
+    assert answers == [(200, expected[number % len(samples)].text) for number in range(400)]
+    until(lambda: set(ready(redis).values()) - {worker} != set())
+    redis.close()
+
+
+def test_single_images_do_not_wait_for_the_end_of_a_large_job(live: Live, samples: Sequence[Sample]) -> None:
+    images = [{"image": base64.b64encode(each.image).decode()} for each in samples] * 200
+    job = live.mine.post("/v1/jobs", json={"images": images}).json()
+    answer = live.mine.post("/v1/solve", content=samples[0].image, headers=PNG)
+    state = live.mine.get(job["links"]["self"]).json()
+    assert (answer.status_code, answer.json()["text"]) == (200, samples[0].text)
+    assert state["counts"]["done"] < len(images)
+    assert live.finished(job["id"])["status"] == "succeeded"
 
 
 @pytest.mark.parametrize(
