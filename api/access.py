@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from limits import RateLimitItem, parse
-from limits.storage import storage_from_string
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from api.problems import Problem
-from api.service import service_of
+from api.service import ANSWER_S, service_of
 from captcha_solver.errors import OptionError
 
 BEARER = HTTPBearer(auto_error=False, description="An API key: make serve prints one")
@@ -25,13 +25,16 @@ class Rates:
             self._rate: RateLimitItem = parse(rate)
         except ValueError as error:
             raise OptionError(f"expected CAPTCHA_RATE as in 100/second, received {rate!r}") from error
-        storage = storage_from_string(url.replace("unix://", "redis+unix://", 1))
+        address = url.replace("unix://", "redis+unix://", 1)
+        storage = RedisStorage(
+            address, implementation="redispy", socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S
+        )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 
-    def check(self, owner: str) -> dict[str, str]:
+    async def check(self, owner: str) -> dict[str, str]:
         """Count one request; the headers that tell how many are left. ``Problem`` 429 where none is."""
-        allowed = self._limiter.hit(self._rate, owner)
-        window = self._limiter.get_window_stats(self._rate, owner)
+        allowed = await self._limiter.hit(self._rate, owner)
+        window = await self._limiter.get_window_stats(self._rate, owner)
         reset_s = max(math.ceil(window.reset_time - time.time()), 1)
         headers = {
             "RateLimit-Limit": str(self._rate.amount),
@@ -44,7 +47,9 @@ class Rates:
         return headers
 
 
-def owner_of(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> str:
+async def owner_of(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+) -> str:
     """The owner of the request's key; ``Problem`` 401 where there is none."""
     owner = service_of(request).keys.owner(credentials.credentials) if credentials else None
     if owner is None:
@@ -56,7 +61,7 @@ def owner_of(request: Request, credentials: Annotated[HTTPAuthorizationCredentia
             headers={"WWW-Authenticate": "Bearer"},
         )
     rates: Rates = request.app.state.rates
-    request.state.headers = rates.check(owner)
+    request.state.headers = await rates.check(owner)
     return owner
 
 

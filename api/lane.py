@@ -9,7 +9,7 @@ from workers import keys
 from workers.lane import HELD_S, Single
 from workers.store import StoreFullError
 
-PATIENCE_S = 4.0  # then an ordinary job is made of the image: its worker was killed, or all are at large chunks
+PATIENCE_S = 4.0  # then an ordinary job is made of an image whose worker was killed, or to which none came
 
 
 async def ask(service: Service, single: Single, within_s: float) -> str | None:
@@ -19,12 +19,16 @@ async def ask(service: Service, single: Single, within_s: float) -> str | None:
     """
     if not await _laid_down(service, single):
         return None
-    found = await service.waiting.blpop([keys.single_answer(single.id)], timeout=min(within_s, PATIENCE_S))
-    if found is None:
-        await _taken_back(service, single)
-        return None
-    answer: str = found[1].decode()
-    return answer
+    deadline = time.monotonic() + within_s
+    while (left_s := deadline - time.monotonic()) > 0:
+        found = await service.waiting.blpop([keys.single_answer(single.id)], timeout=min(left_s, PATIENCE_S))
+        if found is not None:
+            answer: str = found[1].decode()
+            return answer
+        if not await _in_line(service, single):
+            break
+    await _taken_back(service, single)
+    return None
 
 
 async def _laid_down(service: Service, single: Single) -> bool:
@@ -47,6 +51,15 @@ async def _laid_down(service: Service, single: Single) -> bool:
     if serving < ready:
         await run_in_threadpool(service.store.queue.call)
     return bool(ready)
+
+
+async def _in_line(service: Service, single: Single) -> bool:
+    """Whether the image waits for its turn: workers serve, and none has taken it."""
+    async with service.waiting.pipeline(transaction=False) as pipe:
+        pipe.lpos(keys.LANE, single.id)
+        pipe.zcount(keys.LANE_SERVED, time.time(), "+inf")
+        place, serving = await pipe.execute()
+    return place is not None and serving > 0
 
 
 async def _taken_back(service: Service, single: Single) -> None:

@@ -16,7 +16,7 @@ SERIALIZER = "json"
 TASK, LANE_TASK = "workers.tasks.solve_chunk", "workers.tasks.serve_lane"
 RETRIES = 3
 FAILURE_TTL_S = 24 * 3600
-CALLED_S = 3  # a worker that was called and has not come by then is called again
+CALLED_S = 10  # a worker that was called and has not come by then is called again
 
 
 class ChunkQueue:
