@@ -15,6 +15,7 @@ COMMANDS = {  # name -> the module that has it, loaded when it is asked for: rea
     "score": "captcha_solver.cli_read",
     "submit": "captcha_solver.cli_submit",
     "audit": "captcha_solver.cli_audit",
+    "report": "captcha_solver.cli_audit",
     "draw": "captcha_solver.cli_make",
     "train": "captcha_solver.cli_make",
     "designs": "captcha_solver.cli_make",

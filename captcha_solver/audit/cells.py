@@ -15,7 +15,7 @@ UNLIMITED = -1  # labels: as many as the attacker cares to draw
 BASE = "as it is"  # the condition of a design that was not changed
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """An attack, the labels it may use, the variant it was trained on and the one it is tested on, and its seed."""
 
@@ -29,6 +29,12 @@ class Cell:
     def id(self) -> str:
         """One line that names the cell and nothing else."""
         return "|".join((self.attack, str(self.labels), self.condition, self.trained_on, str(self.seed)))
+
+    @property
+    def order(self) -> tuple[float, str, str, str, int]:
+        """Fewest labels first, a generator last."""
+        labels = float("inf") if self.labels == UNLIMITED else self.labels
+        return (labels, self.attack, self.condition, self.trained_on, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,13 @@ class Ledger:
 
     @property
     def results(self) -> list[Result]:
-        return list(self._results.values())
+        """In an order that does not depend on which was done first."""
+        return sorted(self._results.values(), key=lambda result: result.cell.order)
+
+    def settle(self) -> None:
+        """Bring the files into that order: the same cells then make the same ``trials.jsonl``, byte for byte."""
+        self._write(TRIALS, (asdict(outcome) for result in self.results for outcome in result.outcomes))
+        self._write(CELLS, map(_entry, self.results))
 
     def __contains__(self, cell: Cell) -> bool:
         return cell.id in self._results
@@ -91,11 +103,9 @@ class Ledger:
 
     def add(self, result: Result) -> None:
         """Write a finished cell: its trials first, then the line that makes them count."""
-        entry = {key: value for key, value in asdict(result).items() if key not in {"cell", "outcomes"}}
-        entry |= {"cell": asdict(result.cell), "n": len(result.outcomes)}
         try:
             self._append(TRIALS, (asdict(outcome) for outcome in result.outcomes))
-            self._append(CELLS, [entry])
+            self._append(CELLS, [_entry(result)])
         except OSError as error:
             raise SetupError(f"{self._folder}: could not write ({error.strerror}); finished cells are kept") from error
         self._results[result.cell.id] = result
@@ -119,15 +129,23 @@ class Ledger:
                 results[cell.id] = Result(cell, found[-n:] if n else [], **{**row, "notes": tuple(row["notes"])})
         unfinished = set(by_cell) - set(results)
         if unfinished or any(len(by_cell[key]) > len(results[key].outcomes) for key in results):
-            self._rewrite(results)
+            # drop the trials of cells that were cut off
+            self._write(TRIALS, (asdict(outcome) for result in results.values() for outcome in result.outcomes))
         return results
 
-    def _rewrite(self, results: dict[str, Result]) -> None:
-        """Drop the trials of cells that were cut off."""
-        kept = [asdict(outcome) for result in results.values() for outcome in result.outcomes]
-        part = self._folder / f".{TRIALS}.part"
-        part.write_text("".join(map(_line, kept)), encoding="utf-8")
-        part.replace(self._folder / TRIALS)
+    def _write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        part = self._folder / f".{name}.part"
+        try:
+            part.write_text("".join(map(_line, rows)), encoding="utf-8")
+            part.replace(self._folder / name)
+        except OSError as error:
+            raise SetupError(f"{self._folder}: could not write ({error.strerror}); finished cells are kept") from error
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    """A result as ``cells.jsonl`` has it: all but its outcomes, of which it has the number."""
+    entry = {key: value for key, value in asdict(result).items() if key not in {"cell", "outcomes"}}
+    return entry | {"cell": asdict(result.cell), "n": len(result.outcomes)}
 
 
 def _line(row: dict[str, Any]) -> str:

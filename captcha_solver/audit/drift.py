@@ -67,9 +67,7 @@ def drift_cells(variants: Sequence[Variant], attack: str) -> list[Cell]:
     return list(dict.fromkeys([*matrix, *recovery]))
 
 
-def recovered(
-    results: Sequence[Result], variants: Sequence[Variant], attack: str, *, fold_case: bool
-) -> list[Recovered]:
+def recovered(results: Sequence[Result], changed: Sequence[str], attack: str, *, fold_case: bool) -> list[Recovered]:
     """How the attacker fares at each change; only where all of it was measured."""
     rates = {
         (r.cell.labels, r.cell.trained_on, r.cell.condition): sum(o.solved(fold_case=fold_case) for o in r.outcomes)
@@ -77,7 +75,7 @@ def recovered(
         for r in results
         if r.cell.attack == attack
     }
-    steps = [BASE, *(variant.condition for variant in variants)]
+    steps = [BASE, *changed]
     found = []
     for old, new in pairwise(steps):
         before, after = rates.get((MATRIX_LABELS, old, old)), rates.get((MATRIX_LABELS, old, new))

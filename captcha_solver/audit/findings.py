@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from captcha_solver.audit.breakdown import Kind, breakdown, ensemble
-from captcha_solver.audit.cells import BASE, UNLIMITED, Outcome, Result
+from captcha_solver.audit.cells import BASE, UNLIMITED, Result
 from captcha_solver.audit.cost import Effort, Prices, cost
 from captcha_solver.audit.curves import THRESHOLDS, Curve, Point, is_rising
 from captcha_solver.audit.statistics import Rate, calibration_error, paired_change, risk_coverage
 from captcha_solver.audit.verdicts import PUBLISHED, judge
 
+ANY, SUREST = "ensemble: any of them", "ensemble: the surest answer"
 MOST_CONFUSIONS = 20
 SURE_ENOUGH = (0.5, 0.9, 0.99)  # accuracies that a confident-only attacker asks of his answers
 CURVE_POINTS = 60
@@ -35,8 +36,11 @@ def attack_rows(results: Sequence[Result], *, fold_case: bool) -> list[dict[str,
     if len(base) > 1:
         any_of, surest = ensemble([result.outcomes for result in base], fold_case=fold_case)
         labels = max((_order(result.cell.labels), result.cell.labels) for result in base)[1]
-        rows.append(_row("ensemble: any of them", labels, Rate(sum(any_of), len(any_of))))
-        rows.append(_row("ensemble: the surest answer", labels, Rate(sum(surest), len(surest))))
+        nothing = dict.fromkeys(("ms_per_solve", "train_core_s", "train_accuracy", "model_sha256"))
+        rows += [
+            {**_row(name, labels, Rate(sum(solved), len(solved))), **nothing}
+            for name, solved in ((ANY, any_of), (SUREST, surest))
+        ]
     return rows
 
 
@@ -158,11 +162,11 @@ def break_row(result: Result, *, fold_case: bool) -> dict[str, Any]:
 def feature_rows(
     results: Sequence[Result],
     changes: Mapping[str, tuple[str, str]],
-    legible: Mapping[str, Sequence[float]],
+    legible: Mapping[str, float],
     *,
     fold_case: bool,
 ) -> list[dict[str, Any]]:
-    """What each change buys: ``changes`` maps a condition to (feature, change); ``legible`` to the proxy of each text.
+    """What each change buys: ``changes`` maps a condition to (feature, change); ``legible`` to the mean of the proxy.
 
     An unaware attacker is compared with himself on the design as it is, one trained anew with the one trained on that,
     each on the same texts, pair by pair.
@@ -191,7 +195,7 @@ def feature_rows(
                 "rate": rate_of(result, fold_case=fold_case).value,
                 "change": change.value,
                 "ci95": list(change.ci95),
-                "legibility_change": float(np.mean(seen[0]) - np.mean(seen[1])) if seen[0] and seen[1] else None,
+                "legibility_change": None if seen[0] is None or seen[1] is None else round(seen[0] - seen[1], 6),
                 "n": len(pairs),
             }
         )
@@ -222,7 +226,3 @@ def _row(attack: str, labels: int, rate: Rate) -> dict[str, Any]:
 
 def _order(labels: int) -> float:
     return float("inf") if labels == UNLIMITED else labels
-
-
-def outcomes_of(result: Result) -> Sequence[Outcome]:
-    return result.outcomes

@@ -12,6 +12,13 @@ from captcha_solver.audit.cells import UNLIMITED
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_BARS = 16
+TELLING = 0.01  # a threshold whose passing is called broken; passing a lower one alone is called weak
+KINDS = {  # as the page calls them
+    Kind.SOLVED: "right",
+    Kind.RECOGNITION: "right number of characters, some wrong",
+    Kind.LENGTH: "wrong number of characters",
+    Kind.NOTHING: "nothing found",
+}
 COLOURS = {"broken": "#b3261e", "undecided": "#8a6100", "holds": "#1b7f4b"}
 
 
@@ -26,7 +33,7 @@ def html(report: Mapping[str, Any], sheet_png: bytes | None = None) -> str:
         plots=_plots(report),
         verdict=verdict(report),
         sheet=sheet,
-        kinds=[str(kind) for kind in Kind],
+        fails=_best_break(report),
         pc=percent,
         pt=points,
         labels=labels,
@@ -37,33 +44,64 @@ def _plots(report: Mapping[str, Any]) -> dict[str, str]:
     adaptive = [row for row in report["features"] if row["adaptive"]] or list(report["features"])
     strongest = sorted(adaptive, key=lambda row: -abs(row["change"]))[:MOST_BARS]
     drift = report["drift"]
+    best = _best_break(report)
     return {
         "curves": plots.label_curves(report["curves"], [t["threshold"] for t in report["thresholds"]]),
         "features": plots.feature_chart(sorted(strongest, key=lambda row: row["change"])),
         "coverage": plots.risk_coverage_chart(report["confidence"]["curve"]) if report["confidence"] else "",
+        "errors": plots.error_chart([_shares(row) for row in report["breakdown"]]),
+        "places": plots.place_chart(best["places"]) if best and best["places"] else "",
         "drift": plots.matrix_chart(drift["steps"], drift["matrix"]) if drift else "",
     }
 
 
+def _shares(row: Mapping[str, Any]) -> tuple[str, list[tuple[str, float]]]:
+    """An attack's name and the share of each kind among its answers."""
+    n = max(row["n"], 1)
+    return f"{row['attack']}, {labels(row['labels'])}", [(KINDS[k], row["kinds"][str(k)] / n) for k in KINDS]
+
+
+def _best_break(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Where the best attack fails."""
+    wanted = report["best"] and (report["best"]["name"], report["best"]["labels"])
+    rows: list[Mapping[str, Any]] = [b for b in report["breakdown"] if (b["attack"], b["labels"]) == wanted]
+    return rows[0] if rows else None
+
+
 def verdict(report: Mapping[str, Any]) -> str:
-    """The report in one sentence."""
+    """The report in one sentence or two."""
     best = _best(report)
     if best is None:
         return "Nothing was measured."
-    how = "with no label at all" if best["labels"] == 0 else f"with {labels(best['labels'])} labels"
-    if best["labels"] == UNLIMITED:
-        how = "with a generator to learn from"
-    broken = [t for t in report["thresholds"] if t["status"] == "broken"]
-    if broken:
-        worst = max(t["threshold"] for t in broken)
-        needed = next((t for t in report["thresholds"] if t["threshold"] == worst), None)
-        at = "broken at 0 labels" if needed and needed["labels"] == 0 and needed["bound"] == "=" else "broken"
-        return f"This design is {at}: {best['name']} {how} reads {percent(best['rate'])} of its images."
-    low, high = best["ci95"]
-    return (
-        f"No attack broke this design: the best, {best['name']} {how}, read {best['solved']} of {best['n']}; "
-        f"their rate is between {percent(low)} and {percent(high)}, and a better attack may do more."
-    )
+    read = f"{best['name']}, {_how(best['labels'])}, reads {percent(best['rate'])} of its images"
+    broken = max((t for t in report["thresholds"] if t["status"] == "broken"), key=_threshold, default=None)
+    if broken is None:
+        low, high = best["ci95"]
+        return (
+            f"No attack broke this design: the best, {best['name']}, {_how(best['labels'])}, read {best['solved']} of "
+            f"{best['n']}. Its true rate is between {percent(low)} and {percent(high)}; a better attack may do more."
+        )
+    if _threshold(broken) >= TELLING:
+        return f"This design is broken{_at_labels(broken)}: {read}."
+    return f"This design is weak: {read}, above the strictest mark, {percent(_threshold(broken))}, and no higher one."
+
+
+def _threshold(row: Mapping[str, Any]) -> float:
+    return float(row["threshold"])
+
+
+def _how(count: int) -> str:
+    """What an attacker had to learn from."""
+    if count == UNLIMITED:
+        return "taught by the generator itself"
+    return "without a single label" if count == 0 else f"with {count:,} labels"
+
+
+def _at_labels(row: Mapping[str, Any]) -> str:
+    """The labels with which a threshold was passed, where they are known."""
+    if row["labels"] is None or row["bound"] == ">":
+        return ""
+    return f" at {row['labels']:,} labels" if row["bound"] == "=" else f" at {row['labels']:,} labels or fewer"
 
 
 def markdown(report: Mapping[str, Any]) -> str:

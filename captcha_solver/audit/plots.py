@@ -6,8 +6,9 @@ from html import escape
 from typing import Any
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 44
+LEFT, RIGHT, TOP, BOTTOM = 56, 28, 16, 44
 SERIES = 6  # colours that the page has
+NARROWEST_TOLD_PX = 44  # a part of a bar with room for its figure
 
 
 def label_curves(curves: Sequence[dict[str, Any]], thresholds: Sequence[float]) -> str:
@@ -83,6 +84,49 @@ def risk_coverage_chart(curve: Sequence[Sequence[float]]) -> str:
     line = [(LEFT + (WIDTH - LEFT - RIGHT) * coverage, _y(accuracy)) for coverage, accuracy, _ in curve]
     parts.append(f'<polyline class="line s0" points="{_points(line)}"/>')
     return _svg(parts, "Risk and coverage")
+
+
+def error_chart(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> str:
+    """One bar an attack, (name, shares of each kind of answer), filled from left to right in the order given."""
+    left, step = 190, 30
+    height = TOP + step * max(len(rows), 1) + 8
+    parts = []
+    for place, (name, shares) in enumerate(rows):
+        y, x = TOP + step * place, float(left)
+        parts.append(f'<text class="label" x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
+        for number, (kind, share) in enumerate(shares):
+            width = (WIDTH - left - RIGHT) * share
+            parts.append(
+                f'<rect class="kind k{number}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="22">'
+                f"<title>{escape(name)}, {escape(kind)}: {_percent(share)}</title></rect>"
+            )
+            if width > NARROWEST_TOLD_PX:
+                middle = f'x="{x + width / 2:.1f}" y="{y + 15}" text-anchor="middle"'
+                parts.append(f'<text class="inside" {middle}>{_percent(share)}</text>')
+            x += width
+    kinds = [kind for kind, _ in rows[0][1]] if rows else []
+    items = "".join(f'<li><span class="key k{i}"></span>{escape(kind)}</li>' for i, kind in enumerate(kinds))
+    return _svg(parts, "Where attacks fail", height) + f'<ul class="legend">{items}</ul>'
+
+
+def place_chart(places: Sequence[Sequence[float]]) -> str:
+    """Share of characters read wrong at each place in the word, (place from 0, share)."""
+    top = max([0.05, *(share for _, share in places)])
+    width, height = (WIDTH - LEFT - RIGHT) / max(len(places), 1), 170
+    parts = [f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height - 44}" y2="{height - 44}"/>']
+    for at, (place, share) in enumerate(places):
+        tall = (height - 44 - 28) * share / top
+        x, y = LEFT + width * at, height - 44 - tall
+        bar = min(width * 0.6, 60.0)
+        middle = f'x="{x + width / 2:.1f}" text-anchor="middle"'
+        parts += [
+            f'<rect class="bar" x="{x + (width - bar) / 2:.1f}" y="{y:.1f}" width="{bar:.1f}" height="{tall:.1f}"/>',
+            f'<text class="small" {middle} y="{y - 5:.1f}">{_percent(share)}</text>',
+            f'<text class="small" {middle} y="{height - 26}">{int(place) + 1}</text>',
+        ]
+    middle = f'x="{(LEFT + WIDTH - RIGHT) / 2}" y="{height - 6}" text-anchor="middle"'
+    parts.append(f'<text class="small" {middle}>place of the character in the word</text>')
+    return _svg(parts, "Errors by place", height)
 
 
 def matrix_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]]) -> str:

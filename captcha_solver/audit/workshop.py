@@ -1,7 +1,7 @@
 """Cells in, results out: draws the images of each variant, arms each attacker once, and lets him read."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from captcha_solver.attempt import attempt
 from captcha_solver.audit.attacks import ATTACKS, UNLIMITED_IMAGES, Ammunition, Armed
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
 from captcha_solver.audit.features import Variant
+from captcha_solver.audit.legibility import legibility
 from captcha_solver.audit.perturb import WASHES, Adversary, Perturbation, perturbation_of
 from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.split import LABEL_SEED, TEST_SEED, Split, part_seed
@@ -19,6 +20,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.types import Sample
 
 MODELS = "models"
+LEGIBLE_TEXTS = 200
 PERTURBED = 200  # tested images that are perturbed: a gradient costs more than reading
 
 
@@ -33,6 +35,7 @@ class Workshop:
     variants: dict[str, Variant] = field(default_factory=dict)
     _armed: dict[str, Armed] = field(default_factory=dict)
     _tested: dict[str, Sequence[Sample]] = field(default_factory=dict)
+    _legible: dict[str, float] = field(default_factory=dict)
     _adversary: Adversary | None = None
 
     def do(self, cell: Cell) -> Result:
@@ -60,6 +63,16 @@ class Workshop:
             seed = part_seed(self.settings.seed, TEST_SEED)
             self._tested[condition] = subject.samples(self.settings.tested, seed)
         return self._tested[condition]
+
+    def legibility(self, conditions: Iterable[str]) -> dict[str, float]:
+        """Mean of the legibility proxy under each condition, on the same texts; nothing of designs that cannot draw."""
+        if self.subject.design is None:
+            return {}
+        texts = [sample.text for sample in self.split.tested[:LEGIBLE_TEXTS]]
+        for condition in set(conditions) - set(self._legible):
+            design = self.subject.design if condition == BASE else self.variants[condition].design
+            self._legible[condition] = round(float(legibility(design, texts, self.settings.seed).mean()), 6)
+        return {condition: self._legible[condition] for condition in sorted(conditions)}
 
     def _arm(self, cell: Cell) -> Armed:
         """The attacker of a cell; one is made once, and tested wherever he is needed."""

@@ -7,19 +7,21 @@ from typing import Any
 
 from captcha_solver.audit import findings, page
 from captcha_solver.audit.cells import Result
+from captcha_solver.audit.report import FACTS, Facts
 from captcha_solver.audit.workshop import Workshop
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
 from captcha_solver.sheet import Answer, contact_sheet
 from captcha_solver.sheet import Cell as SheetCell
 
-JSON_FILE, HTML_FILE, BADGE_FILE = "report.json", "report.html", "badge.svg"
+JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE = "report.json", "report.html", "badge.svg", "sheet.png"
 SHOWN = 12  # images of each kind, solved and unsolved
 
 
-def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
+def write_report(facts: Facts, report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
     """Write the files of a report, each whole or not at all."""
     files = {
+        FACTS: facts.to_json(),
         JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
         HTML_FILE: page.html(report, sheet_png),
         BADGE_FILE: page.badge(report),
@@ -29,6 +31,8 @@ def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) 
             part = out / f".{name}.part"
             part.write_text(text, encoding="utf-8")
             part.replace(out / name)
+        if sheet_png is not None:
+            (out / SHEET_FILE).write_bytes(sheet_png)
     except OSError as error:
         raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
 

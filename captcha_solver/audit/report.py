@@ -1,0 +1,209 @@
+"""What an audit knows of itself and its results in, its report out: every figure a pure function of the two.
+
+The audit writes its facts into ``audit.json`` beside the trials, so that whoever has the folder can compute the same
+report again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from captcha_solver.audit import findings
+from captcha_solver.audit.advice import advise, predicted, proposal
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
+from captcha_solver.audit.cost import Prices
+from captcha_solver.audit.curves import Curve
+from captcha_solver.audit.drift import MATRIX_LABELS, must_change, recovered
+from captcha_solver.audit.perturb import PERTURBATIONS
+from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
+from captcha_solver.errors import DatasetError
+
+SCHEMA_VERSION = 1
+FACTS = "audit.json"
+FEW_TESTED = 300  # 0 solved of so many bounds the rate by 1 %
+OVERFITTED = 0.3  # how much more of its own labels than of the tested images an attacker reads, to be flagged
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A changed design: each changed distortion's name and its severity now, 0 where it was taken away."""
+
+    severities: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return " + ".join(name for name, _ in self.severities)
+
+    @property
+    def what(self) -> str:
+        return ", ".join("removed" if at == 0 else f"at {at:g}" for _, at in self.severities)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an audit knows besides its results. ``legibility``: condition -> mean of the proxy."""
+
+    design: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    fold_case: bool
+    prices: Prices
+    flags: tuple[str, ...] = ()
+    variants: Mapping[str, Changed] = field(default_factory=dict)
+    legibility: Mapping[str, float] = field(default_factory=dict)
+    drift: tuple[str, ...] = ()  # the conditions of the schedule, in order
+    proposed: str | None = None  # the condition that all advice together amounts to, where it was drawn
+    left_out: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def read_facts(folder: Path) -> Facts:
+    """The facts of the audit in ``folder``; ``DatasetError`` where it has none that can be read."""
+    path = folder / FACTS
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if set(known) != {each.name for each in fields(Facts)}:
+            raise ValueError(f"fields {', '.join(sorted(known))}")
+        known["prices"] = Prices(**known["prices"])
+        known["variants"] = {
+            condition: Changed(tuple((name, float(at)) for name, at in row["severities"]))
+            for condition, row in known["variants"].items()
+        }
+        known |= {key: tuple(known[key]) for key in ("flags", "drift", "left_out")}
+        return Facts(**known)
+    except FileNotFoundError:
+        raise DatasetError(f"{folder}: expected the folder of an audit, found no {FACTS}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise DatasetError(f"{path}: expected what an audit writes, received {error}") from error
+
+
+def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
+    """The report, as ``report.json`` has it."""
+    fold = facts.fold_case
+    best = findings.best_of(results, fold_case=fold)
+    curves = findings.curves(results, fold_case=fold)
+    curve = next((c for c in curves if best and c.attack == best.cell.attack), None)
+    features = features_of(facts, results)
+    report: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "design": dict(facts.design),
+        "provenance": {**facts.provenance, "models": _models(results)},
+        "attacks": findings.attack_rows(results, fold_case=fold),
+        "best": None if best is None else {"name": best.cell.attack, "labels": best.cell.labels},
+        "curves": [findings.curve_row(each) for each in curves],
+        "thresholds": findings.threshold_rows(best, curve, fold_case=fold) if best else [],
+        "cost": findings.cost_row(best, facts.prices, fold_case=fold) if best else None,
+        "confidence": findings.confidence_row(best, fold_case=fold) if best else None,
+        "breakdown": [
+            findings.break_row(each, fold_case=fold)
+            for each in results
+            if each.cell.condition == each.cell.trained_on == BASE
+        ],
+        "features": features,
+        "perturbation": findings.feature_rows(results, _perturbed(results), {}, fold_case=fold),
+        "drift": _drift(facts, results, curve),
+        "advice": advice_of(facts, results),
+        "improved": _improved(facts, results),
+        "left_out": [dict(each) for each in facts.left_out],
+    }
+    report["flags"] = _flags(report, facts, results)
+    return report
+
+
+def features_of(facts: Facts, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """What each change of the design does, one row an attacker."""
+    changes = {condition: (each.name, each.what) for condition, each in facts.variants.items() if each.severities}
+    return findings.feature_rows(results, changes, facts.legibility, fold_case=facts.fold_case)
+
+
+def advice_of(facts: Facts, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """What the owner of a design that can be changed is advised to do."""
+    if facts.design["kind"] != "design":
+        return []
+    best = findings.best_of(results, fold_case=facts.fold_case)
+    rate = findings.rate_of(best, fold_case=facts.fold_case) if best else None
+    return advise(features_of(facts, results), rate)
+
+
+def _improved(facts: Facts, results: Sequence[Result]) -> dict[str, Any] | None:
+    """What the advice was predicted to do together, and what it did."""
+    by_cell = {result.cell: result for result in results}
+    before = by_cell.get(Cell(TRAINED, ADAPTED_LABELS))
+    after = by_cell.get(Cell(TRAINED, ADAPTED_LABELS, facts.proposed, facts.proposed)) if facts.proposed else None
+    if before is None or after is None or facts.proposed is None:
+        return None
+    advice = advice_of(facts, results)
+    was, now = (findings.rate_of(each, fold_case=facts.fold_case) for each in (before, after))
+    return {
+        "condition": facts.proposed,
+        "changes": proposal(advice),
+        "before": was.value,
+        "predicted": predicted(advice, was.value),
+        "measured": now.value,
+        "ci95": list(now.ci95),
+        "n": now.n,
+    }
+
+
+def _drift(facts: Facts, results: Sequence[Result], curve: Curve | None) -> dict[str, Any] | None:
+    if not facts.drift:
+        return None
+    names = [BASE, *facts.drift]
+    rates = {
+        (r.cell.trained_on, r.cell.condition): findings.rate_of(r, fold_case=facts.fold_case).value
+        for r in results
+        if r.cell.attack == TRAINED and r.cell.labels == MATRIX_LABELS
+    }
+    return {
+        "labels": MATRIX_LABELS,
+        "steps": names,
+        "matrix": [[rates.get((trained, tested)) for tested in names] for trained in names],
+        "recovered": [asdict(each) for each in recovered(results, facts.drift, TRAINED, fold_case=facts.fold_case)],
+        "must_change": must_change(curve.needed(0.01) if curve else None),
+    }
+
+
+def _models(results: Sequence[Result]) -> dict[str, str]:
+    """SHA-256 of each shipped model that attacked."""
+    return {r.cell.attack: r.model_sha256 for r in results if r.cell.labels == 0 and r.model_sha256}
+
+
+def _flags(report: Mapping[str, Any], facts: Facts, results: Sequence[Result]) -> list[str]:
+    """What to mind when reading the report."""
+    flags, tested = list(facts.flags), facts.design["tested"]
+    if tested < FEW_TESTED:
+        flags.append(f"only {tested} images were tested: nothing below {300 / tested:.1f} % can be told")
+    flags += [
+        f"the curve of {c['attack']} still rises: its rate is a lower bound" for c in report["curves"] if c["rising"]
+    ]
+    flags += [_overfitted(result, facts) for result in results if _overfits(result, facts)]
+    if report["left_out"]:
+        flags.append(f"{len(report['left_out'])} parts were left out: see the end of the report")
+    return flags
+
+
+def _overfits(result: Result, facts: Facts) -> bool:
+    rate = findings.rate_of(result, fold_case=facts.fold_case).value
+    own = result.train_accuracy
+    return result.cell.condition == BASE and own is not None and own - rate > OVERFITTED
+
+
+def _overfitted(result: Result, facts: Facts) -> str:
+    rate = findings.rate_of(result, fold_case=facts.fold_case).value
+    taught = "a generator" if result.cell.labels == UNLIMITED else f"{result.cell.labels:,} labels"
+    return (
+        f"{result.cell.attack} with {taught} reads {result.train_accuracy:.0%} of its own labels, {rate:.0%} of others"
+    )
+
+
+def _perturbed(results: Sequence[Result]) -> dict[str, tuple[str, str]]:
+    """Condition -> (perturbation, what was done to the image afterwards)."""
+    found = {}
+    for result in results:
+        name, _, wash = result.cell.condition.partition(", ")
+        if any(name == how.name for how in PERTURBATIONS):
+            found[result.cell.condition] = (name, wash)
+    return found
