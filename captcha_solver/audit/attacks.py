@@ -18,6 +18,7 @@ from captcha_solver.solver import CHUNK, NO_TEXT, Solver, load_solver
 from captcha_solver.types import Reading, Sample, Solution
 
 TESSERACT_S = 20.0
+UNSURE = 0.0  # the confidence of who tells none: of several answers, his is the last to be taken
 UNLIMITED_STEPS = 700
 UNLIMITED_IMAGES = 4000  # of a generator that can only be run, not trained on as it draws
 
@@ -76,8 +77,9 @@ class Model:
             solver = load_solver(self.name, runtime="onnx")
             return Armed(_solving(solver), solver.recognizer.model_sha256)
         tuned = self._trained(labels, ammunition)
-        solver = load_solver(tuned.bundle.path, runtime="onnx")
-        return Armed(_solving(solver), tuned.bundle.sha256, tuned.core_s, tuned.train_accuracy)
+        read = _solving(load_solver(tuned.bundle.path, runtime="onnx"))
+        own = [s.text == r.text for s, r in zip(ammunition.labelled, read(ammunition.labelled), strict=True)]
+        return Armed(read, tuned.bundle.sha256, tuned.core_s, sum(own) / len(own) if own else None)
 
     def _trained(self, labels: int, ammunition: Ammunition) -> Tuned:
         if labels == UNLIMITED:
@@ -90,7 +92,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Tesseract:
-    """Tesseract, as one line of text, letters and digits alone: what anybody can run at once."""
+    """Tesseract, as one line of text, letters and digits alone: what anybody can run at once.
+
+    It is as sure of an answer as of the word that it is least sure of.
+    """
 
     name: str = "tesseract"
     trains: bool = False
@@ -101,18 +106,18 @@ class Tesseract:
     def arm(self, labels: int, ammunition: Ammunition) -> Armed:
         return Armed(lambda samples: [_timed(self.name, self._read, sample) for sample in samples])
 
-    def _read(self, image: bytes) -> str:
+    def _read(self, image: bytes) -> tuple[str, float]:
         png = encode_png(read_image(image))
         done = subprocess.run(
-            ["tesseract", "stdin", "stdout", "--psm", "7"],
+            ["tesseract", "stdin", "stdout", "--psm", "7", "tsv"],
             input=png, capture_output=True, timeout=TESSERACT_S, env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         )  # fmt: skip
-        return "".join(char for char in done.stdout.decode("utf-8", "replace") if char.isalnum())
+        return words_of(done.stdout.decode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
 class Ddddocr:
-    """ddddocr, where it is installed beside this package."""
+    """ddddocr, where it is installed beside this package. It does not say how sure it is."""
 
     name: str = "ddddocr"
     trains: bool = False
@@ -125,8 +130,8 @@ class Ddddocr:
 
         reader: Any = ddddocr.DdddOcr(show_ad=False)
 
-        def read(image: bytes) -> str:
-            return str(reader.classification(encode_png(read_image(image))))
+        def read(image: bytes) -> tuple[str, float]:
+            return str(reader.classification(encode_png(read_image(image)))), UNSURE
 
         return Armed(lambda samples: [_timed(self.name, read, sample) for sample in samples])
 
@@ -134,6 +139,14 @@ class Ddddocr:
 STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
 MODELS: tuple[Attack, ...] = (Model("segmented"), Model("sliding"))
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
+
+
+def words_of(tsv: str) -> tuple[str, float]:
+    """Letters and digits of the words in Tesseract's TSV, and the least confidence among those words, 0-1."""
+    rows = [line.split("\t") for line in tsv.splitlines()[1:]]
+    words = [(row[11], float(row[10])) for row in rows if len(row) == 12 and any(map(str.isalnum, row[11]))]
+    text = "".join(char for word, _ in words for char in word if char.isalnum())
+    return text, min((max(sure, 0.0) / 100 for _, sure in words), default=UNSURE)
 
 
 def _solving(solver: Solver) -> Callable[[Sequence[Sample]], list[Solution]]:
@@ -144,21 +157,21 @@ def _solving(solver: Solver) -> Callable[[Sequence[Sample]], list[Solution]]:
     return read
 
 
-def _timed(name: str, read: Callable[[bytes], str], sample: Sample) -> Solution:
-    """One answer of a reader that tells no confidence: it is as sure of everything."""
+def _timed(name: str, read: Callable[[bytes], tuple[str, float]], sample: Sample) -> Solution:
+    """One answer, (text, confidence), of another program."""
     began = time.perf_counter()
     answer = attempt(_guarded(read), sample.image)
-    text = answer.value or ""
+    text, sure = answer.value or ("", UNSURE)
     failure = answer.failure or (None if text else NO_TEXT)
     elapsed_ms = 1000 * (time.perf_counter() - began)
-    return Solution(Reading(text, (), 1.0 if text else 0.0), name, "", elapsed_ms, failure)
+    return Solution(Reading(text, (), sure), name, "", elapsed_ms, failure)
 
 
-def _guarded(read: Callable[[bytes], str]) -> Callable[[bytes], str]:
+def _guarded(read: Callable[[bytes], tuple[str, float]]) -> Callable[[bytes], tuple[str, float]]:
     """``read`` with another program's errors as ours."""
     from captcha_solver.errors import ImageError
 
-    def guarded(image: bytes) -> str:
+    def guarded(image: bytes) -> tuple[str, float]:
         try:
             return read(image)
         except ImageError:

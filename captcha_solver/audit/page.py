@@ -82,8 +82,11 @@ def verdict(report: Mapping[str, Any]) -> str:
             f"{best['n']}. Its true rate is between {percent(low)} and {percent(high)}; a better attack may do more."
         )
     if _threshold(broken) >= TELLING:
-        return f"This design is broken{_at_labels(broken)}: {read}."
-    return f"This design is weak: {read}, above the strictest mark, {percent(_threshold(broken))}, and no higher one."
+        return f"This design is broken{_at_labels(broken)}. The best attack, {read}."
+    return (
+        f"This design is weak. The best attack, {read}: above the strictest mark, {percent(_threshold(broken))}, and "
+        "above no higher one."
+    )
 
 
 def _threshold(row: Mapping[str, Any]) -> float:

@@ -57,7 +57,7 @@ class Facts:
     left_out: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 def read_facts(folder: Path) -> Facts:
