@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from captcha_solver.attempt import attempt
 from captcha_solver.audit.cells import UNLIMITED
 from captcha_solver.audit.tuning import Tuned, steps_for, tune
+from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png, read_image
+from captcha_solver.models.runtimes import import_keras
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver, load_solver
 from captcha_solver.types import Reading, Sample, Solution
 
@@ -25,11 +27,10 @@ UNLIMITED_IMAGES = 4000  # of a generator that can only be run, not trained on a
 
 @dataclass(frozen=True, slots=True)
 class Ammunition:
-    """What an attacker has: labelled images, or a design to draw from (its TOML file); effort; a folder to work in."""
+    """What an attacker has: labelled images, or a design to draw from (its TOML file); a folder to work in."""
 
     labelled: Sequence[Sample]
     design_file: Path | None
-    effort: float
     seed: int
     folder: Path
 
@@ -83,10 +84,10 @@ class Model:
 
     def _trained(self, labels: int, ammunition: Ammunition) -> Tuned:
         if labels == UNLIMITED:
-            steps = max(round(UNLIMITED_STEPS * ammunition.effort), 1)
+            steps = UNLIMITED_STEPS
             source = ammunition.labelled if ammunition.design_file is None else str(ammunition.design_file)
         else:
-            steps, source = steps_for(labels, ammunition.effort), ammunition.labelled
+            steps, source = steps_for(labels), ammunition.labelled
         return tune(self.name, source, ammunition.folder, steps=steps, seed=ammunition.seed)
 
 
@@ -139,6 +140,15 @@ class Ddddocr:
 STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
 MODELS: tuple[Attack, ...] = (Model("segmented"), Model("sliding"))
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
+
+
+def untrainable() -> str | None:
+    """What must be installed before an attacker can be trained; None where he can."""
+    try:
+        import_keras()
+    except SetupError:
+        return "pip install 'captcha-solver[train]'"
+    return None
 
 
 def words_of(tsv: str) -> tuple[str, float]:

@@ -4,13 +4,14 @@ import platform
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from captcha_solver import __version__
 from captcha_solver.audit.advice import proposal
-from captcha_solver.audit.attacks import STOCK
+from captcha_solver.audit.attacks import STOCK, untrainable
 from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
 from captcha_solver.audit.drift import drift_cells, schedule
 from captcha_solver.audit.features import Variant, at, names_of
@@ -24,19 +25,20 @@ from captcha_solver.audit.plan import (
     pair_stage,
     perturbation_stage,
 )
-from captcha_solver.audit.report import Changed, Facts, advice_of, build
+from captcha_solver.audit.report import FACTS, Changed, Facts, advice_of, build, read_facts
 from captcha_solver.audit.runner import Clock, LeftOut, Tell, run_stages
 from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.split import split
 from captcha_solver.audit.subject import Subject
 from captcha_solver.audit.workshop import Workshop
-from captcha_solver.audit.writing import sheet, write_report
+from captcha_solver.audit.writing import sheet, write_facts, write_report
 from captcha_solver.dataset import writable_folder
+from captcha_solver.errors import OptionError
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "keras", "tensorflow", "ddddocr")
 
 
-@dataclass(slots=True)
+@dataclass
 class Campaign:
     """One audit under way: what it attacks, how, where, and what it has found so far."""
 
@@ -50,14 +52,27 @@ class Campaign:
     def run(self) -> dict[str, Any]:
         """Do all that fits into the minutes; the report, which is written into ``out``."""
         writable_folder(self.out)
-        ledger = Ledger(self.out)
         workshop = self.workshop()
+        self._begin(workshop)
+        ledger = Ledger(self.out)
         clock = Clock(self.settings.minutes)
         left_out: list[LeftOut] = []
         while stages := self.due(workshop, ledger.results, [each.cell for each in left_out]):
             left_out += run_stages(stages, workshop, ledger, clock, self.tell)
         ledger.settle()
         return self.finish(workshop, ledger.results, left_out)
+
+    def _begin(self, workshop: Workshop) -> None:
+        """Say in the folder what is audited there; ``OptionError`` where it holds the audit of something else."""
+        facts = self.facts(workshop)
+        if (self.out / FACTS).exists():
+            known = read_facts(self.out).identity
+            if differing := sorted(key for key in facts.identity if facts.identity[key] != known.get(key)):
+                raise OptionError(
+                    f"{self.out}: expected a new folder, or that of the same audit, received one with another "
+                    f"{' and '.join(differing)}"
+                )
+        write_facts(facts, self.out)
 
     def workshop(self) -> Workshop:
         """Where the cells are done, with the subject's images divided."""
@@ -104,7 +119,7 @@ class Campaign:
             provenance=self._provenance(workshop),
             fold_case=self.settings.fold_case,
             prices=self.settings.prices,
-            flags=(*workshop.split.flags, *(f"{a.name} was not tried: {a.missing()}" for a in STOCK if a.missing())),
+            flags=(*workshop.split.flags, *self._missing()),
             variants=variants,
             legibility=workshop.legibility([BASE, *variants] if variants else []),
             drift=tuple(each.condition for each in schedule(design)) if design else (),
@@ -120,14 +135,14 @@ class Campaign:
         return at(design, _places(names_of(design), changes))
 
     def _stages_one(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
-        return first_stages(self.subject, self.settings, len(workshop.split.pool))
+        return self._doable(first_stages(self.subject, self.settings, len(workshop.split.pool)))
 
     def _stages_two(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
             return []
         stages, variants = feature_stages(self.subject.design)
         workshop.variants |= variants
-        return stages
+        return self._doable(stages)
 
     def _stages_three(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
@@ -135,7 +150,7 @@ class Campaign:
         effects = effects_of(results, workshop.variants, fold_case=self.settings.fold_case)
         stage, variants = pair_stage(self.subject.design, effects)
         workshop.variants |= variants
-        return [stage]
+        return self._doable([stage])
 
     def _stages_four(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         stages = [perturbation_stage(len(workshop.split.pool))]
@@ -143,7 +158,7 @@ class Campaign:
             steps = schedule(self.subject.design)
             workshop.variants |= {variant.condition: variant for variant in steps}
             stages.append(Stage("drift", tuple(drift_cells(steps, TRAINED))))
-        return stages
+        return self._doable(stages)
 
     def _stages_five(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         """The proposal of ``--improve``, once all that it rests on is measured."""
@@ -154,13 +169,32 @@ class Campaign:
             return []
         self._proposed = variant.condition
         workshop.variants[variant.condition] = variant
-        return [Stage("the proposal", (_adapted(variant),))]
+        return self._doable([Stage("the proposal", (_adapted(variant),))])
+
+    def _doable(self, stages: Sequence[Stage]) -> list[Stage]:
+        """Without the cells that need a training, where none was asked for, or none can be made."""
+        if max(self.settings.budgets) > 0 and self._untrainable is None:
+            return list(stages)
+        return [Stage(each.name, tuple(cell for cell in each.cells if cell.labels == 0)) for each in stages]
+
+    @cached_property
+    def _untrainable(self) -> str | None:
+        return untrainable()
+
+    def _missing(self) -> list[str]:
+        """What was not tried for want of a program or a library."""
+        told = [f"{attack.name} was not tried: {attack.missing()}" for attack in STOCK if attack.missing()]
+        if max(self.settings.budgets) > 0 and self._untrainable:
+            told.append(f"no attacker was trained: {self._untrainable}")
+        return told
 
     def _provenance(self, workshop: Workshop) -> dict[str, Any]:
         return {
             "subject": dict(self.subject.provenance()),
             "seed": self.settings.seed,
-            "settings": {key: value for key, value in asdict(self.settings).items() if key != "prices"},
+            "fold_case": self.settings.fold_case,
+            "budgets": list(self.settings.budgets),
+            "minutes": self.settings.minutes,
             "labelled": len(workshop.split.pool),
             "duplicates": workshop.split.duplicates,
             "version": __version__,

@@ -56,6 +56,12 @@ class Facts:
     proposed: str | None = None  # the condition that all advice together amounts to, where it was drawn
     left_out: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for two runs to be one audit."""
+        known = {"subject": self.provenance["subject"], "number of images": self.design["tested"]}
+        return known | {key: self.provenance[key] for key in ("seed", "budgets")}
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 

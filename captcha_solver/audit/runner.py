@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from captcha_solver.audit.attacks import ATTACKS, UNLIMITED_STEPS
+from captcha_solver.audit.attacks import UNLIMITED_STEPS
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.tuning import steps_for
 from captcha_solver.audit.workshop import Workshop
+from captcha_solver.errors import OptionError
 
-START_S, STEP_S, READ_S = 25.0, 0.3, 0.02  # of a training, its step and one image, before any was timed
+START_S, STEP_S, READ_S = 15.0, 0.4, 0.02  # of a training, its step and one image, before any was timed
+REMEMBERED = 5  # the last so many cells weigh most
 
 
 @dataclass(slots=True)
@@ -19,19 +21,19 @@ class Clock:
 
     minutes: float | None
     began: float = field(default_factory=time.monotonic)
-    _ratio: float = 1.0
-    _timed: int = 0
+    _ratios: dict[bool, tuple[float, int]] = field(default_factory=dict)  # trained or not -> ratio, cells timed
 
     def left_s(self) -> float:
         return float("inf") if self.minutes is None else 60 * self.minutes - (time.monotonic() - self.began)
 
-    def estimate_s(self, cell: Cell, images: int, effort: float, *, trained: bool) -> float:
-        return self._ratio * _guess_s(cell, images, effort, trained=trained)
+    def estimate_s(self, guessed_s: float, *, trained: bool) -> float:
+        return self._ratios.get(trained, (1.0, 0))[0] * guessed_s
 
-    def learn(self, guessed_s: float, took_s: float) -> None:
+    def learn(self, guessed_s: float, took_s: float, *, trained: bool) -> None:
         """A running mean of what cells took over what was guessed without experience."""
-        self._timed += 1
-        self._ratio += (took_s / max(guessed_s, 1e-3) - self._ratio) / min(self._timed, 5)
+        ratio, timed = self._ratios.get(trained, (0.0, 0))
+        timed = min(timed + 1, REMEMBERED)
+        self._ratios[trained] = (ratio + (took_s / max(guessed_s, 1e-3) - ratio) / timed, timed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,12 @@ def run_stages(
             if needed > clock.left_s():
                 left_out.append(LeftOut(cell, f"needs about {needed:.0f} s, and the time was up"))
                 continue
-            began = time.monotonic()
-            ledger.add(workshop.do(cell))
-            clock.learn(_guess(cell, workshop), time.monotonic() - began)
+            began, guessed, trained = time.monotonic(), _guess_s(cell, workshop), workshop.must_train(cell)
+            try:
+                ledger.add(workshop.do(cell))
+            except OptionError as error:  # it cannot be trained: the others can
+                left_out.append(LeftOut(cell, str(error)))
+            clock.learn(guessed, time.monotonic() - began, trained=trained)
     return left_out
 
 
@@ -70,17 +75,13 @@ def _rest_s(cells: Sequence[Cell], workshop: Workshop, clock: Clock) -> float:
 
 
 def _estimate(cell: Cell, workshop: Workshop, clock: Clock) -> float:
-    settings = workshop.settings
-    return clock.estimate_s(cell, settings.tested, settings.effort, trained=ATTACKS[cell.attack].trains)
+    return clock.estimate_s(_guess_s(cell, workshop), trained=workshop.must_train(cell))
 
 
-def _guess(cell: Cell, workshop: Workshop) -> float:
-    settings = workshop.settings
-    return _guess_s(cell, settings.tested, settings.effort, trained=ATTACKS[cell.attack].trains)
-
-
-def _guess_s(cell: Cell, images: int, effort: float, *, trained: bool) -> float:
-    if cell.labels == 0 or not trained:
-        return images * READ_S
-    steps = effort * UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels, effort)
-    return START_S + STEP_S * steps + images * READ_S
+def _guess_s(cell: Cell, workshop: Workshop) -> float:
+    """What a cell takes on some machine; only the ratios of such guesses are used once cells were timed."""
+    reading = workshop.settings.tested * READ_S
+    if not workshop.must_train(cell):
+        return reading
+    steps = UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels)
+    return START_S + STEP_S * steps + reading

@@ -6,7 +6,6 @@ from captcha_solver.audit.cost import Prices
 from captcha_solver.errors import OptionError
 
 BUDGETS = (0, 20, 50, 100, 200, 500, 1000)
-QUICK_MINUTES = 12.0  # with fewer, trainings are shorter
 TESTED = 500
 
 
@@ -30,11 +29,6 @@ class AuditSettings:
             raise OptionError(f"expected minutes above 0, received {self.minutes}")
         if self.tested < 1:
             raise OptionError(f"expected at least 1 image to test on, received {self.tested}")
-
-    @property
-    def effort(self) -> float:
-        """Factor on the length of each training."""
-        return 0.6 if self.minutes is not None and self.minutes <= QUICK_MINUTES else 1.0
 
 
 def parse_budgets(text: str) -> tuple[int, ...]:

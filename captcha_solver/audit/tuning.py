@@ -6,6 +6,7 @@ the same trials: each number of labels has its number of steps, and nothing is h
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 REPLAY, REPLAY_WEIGHT = "wild", 0.6
 BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
-STEPS_BASE, STEPS_A_DOUBLING, FEWEST_STEPS, MOST_STEPS = 60, 45, 60, 1200
+STEPS_BASE, STEPS_A_DOUBLING, MOST_STEPS = 60, 45, 1200
 LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
 
@@ -35,11 +36,10 @@ class Tuned:
     core_s: float
 
 
-def steps_for(labels: int, effort: float = 1.0) -> int:
-    """How long to train on so many labels: a little longer for each doubling. ``effort`` scales it."""
+def steps_for(labels: int) -> int:
+    """How long to train on so many labels: a little longer for each doubling."""
     doublings = math.log2(max(labels, LABELS_BASE) / LABELS_BASE)
-    steps = effort * (STEPS_BASE + STEPS_A_DOUBLING * doublings)
-    return round(min(max(steps, FEWEST_STEPS), MOST_STEPS))
+    return round(min(STEPS_BASE + STEPS_A_DOUBLING * doublings, MOST_STEPS))
 
 
 def tune(route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, seed: int) -> Tuned:
@@ -50,6 +50,7 @@ def tune(route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, s
     if note.exists():  # of an audit that is gone on with
         known = json.loads(note.read_text(encoding="utf-8"))
         return Tuned(load_bundle(out / "bundle"), known["core_s"])
+    shutil.rmtree(out / "bundle", ignore_errors=True)  # of a training that was cut off: gone on with, it would differ
     start = load_bundle(shipped_bundles()[route])
     spec = source if isinstance(source, str) else _folder(source, out)
     _make_repeatable(seed)

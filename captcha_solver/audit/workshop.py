@@ -74,16 +74,19 @@ class Workshop:
             self._legible[condition] = round(float(legibility(design, texts, self.settings.seed).mean()), 6)
         return {condition: self._legible[condition] for condition in sorted(conditions)}
 
+    def must_train(self, cell: Cell) -> bool:
+        """Whether the attacker of a cell is still to be trained."""
+        return cell.labels != 0 and ATTACKS[cell.attack].trains and _key(cell) not in self._armed
+
     def _arm(self, cell: Cell) -> Armed:
         """The attacker of a cell; one is made once, and tested wherever he is needed."""
-        key = "|".join((cell.attack, str(cell.labels), cell.trained_on, str(cell.seed)))
+        key = _key(cell)
         if key not in self._armed:
             folder = self.folder / MODELS / hashlib.sha256(key.encode()).hexdigest()[:16]
             folder.mkdir(parents=True, exist_ok=True)
             ammunition = Ammunition(
                 labelled=self._labelled(cell),
                 design_file=self._design_file(cell, folder),
-                effort=self.settings.effort,
                 seed=self.settings.seed + cell.seed,
                 folder=folder,
             )
@@ -123,3 +126,8 @@ class Workshop:
         path = folder / "design.toml"
         path.write_text(to_toml(design), encoding="utf-8")
         return path
+
+
+def _key(cell: Cell) -> str:
+    """What an attacker is made from: the same one is tested under several conditions."""
+    return "|".join((cell.attack, str(cell.labels), cell.trained_on, str(cell.seed)))

@@ -19,20 +19,30 @@ SHOWN = 12  # images of each kind, solved and unsolved
 
 
 def write_report(facts: Facts, report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
-    """Write the files of a report, each whole or not at all."""
+    """Write the files of a report."""
     files = {
         FACTS: facts.to_json(),
         JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
         HTML_FILE: page.html(report, sheet_png),
         BADGE_FILE: page.badge(report),
     }
+    _write(out, {name: text.encode() for name, text in files.items()})
+    if sheet_png is not None:
+        _write(out, {SHEET_FILE: sheet_png})
+
+
+def write_facts(facts: Facts, out: Path) -> None:
+    """Write what is known of an audit before it begins."""
+    _write(out, {FACTS: facts.to_json().encode()})
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write files, each whole or not at all."""
     try:
-        for name, text in files.items():
+        for name, data in files.items():
             part = out / f".{name}.part"
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(data)
             part.replace(out / name)
-        if sheet_png is not None:
-            (out / SHEET_FILE).write_bytes(sheet_png)
     except OSError as error:
         raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
 
