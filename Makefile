@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SVG := datasets/external/svg-captcha
+NODE := svg-captcha ppfun-captcha trek-captcha
 PEERS := ddddocr rapidocr
 SETS ?=
 COMPILE := PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -23,7 +23,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo serve test lint bench-peers bench-speed bench-gpu bench-service chaos lock fonts external wheel clean
+.PHONY: help setup demo serve test lint bench-peers bench-speed bench-gpu bench-service chaos lock fonts external leaderboard wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,20 +75,31 @@ lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip ins
 	$(COMPILE) $(AS_TESTED) --output-file deploy/dashboard.lock deploy/dashboard.in
 	for peer in $(PEERS); do \
 		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
+	$(COMPILE) $(AS_TESTED) --output-file datasets/external/generators.lock datasets/external/generators.in
 
 fonts: $(READY) ## fetch the fonts again from their packages and check their hashes (needs npm)
 	$(BIN)/python datasets/fonts/fetch.py
 
-external: $(READY) ## install what the npm generator needs, and say what the PHP one needs
-	cd $(SVG) && npm ci --no-fund --no-audit
+external: .bench/generators/.ready ## install other people's generators, of PyPI and npm, and say what the PHP one needs
+	for generator in $(NODE); do (cd datasets/external/$$generator && npm ci --no-fund --no-audit); done
 	@php -r 'require "Gregwar/Captcha/autoload.php";' 2>/dev/null && echo "php-gregwar-captcha: installed" || \
 		echo "for external-gregwar: apt-get install php-cli php-gregwar-captcha"
+
+.bench/generators/.ready: datasets/external/generators.lock | $(READY)
+	@echo "Installing generators into .bench/generators (once)"
+	@rm -rf .bench/generators && $(BIN)/python -m venv .bench/generators
+	@.bench/generators/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r $<
+	@touch $@
+
+leaderboard: $(READY) ## attack the designs of leaderboard/panel.toml that have no result yet, and write leaderboard/index.html
+	$(BIN)/captcha-solver leaderboard --out leaderboard
 
 wheel: $(READY) ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the tasks made (.venv too)
-	rm -rf $(VENV) .bench .service build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info $(SVG)/node_modules
+	rm -rf $(VENV) .bench .service build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info \
+		$(NODE:%=datasets/external/%/node_modules)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

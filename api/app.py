@@ -11,7 +11,7 @@ from api.auth import KeyRing
 from api.document import document
 from api.metrics import Metrics
 from api.middleware import Around
-from api.routes import jobs, results, solve, state
+from api.routes import audits, jobs, results, solve, state
 from api.service import make_service
 from api.uploads import Gate
 from captcha_solver import __version__
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.small_gate = Gate(SMALL_UPLOADS)
     app.state.metrics = Metrics(service)
     app.add_middleware(Around, metrics=app.state.metrics, max_body=settings.max_body)
-    routers = [each.router for each in (solve, jobs, results, state)]
+    routers = [each.router for each in (solve, jobs, results, audits, state)]
     for router in routers:
         app.include_router(router)
     problems.install(app, [*app.routes, *(route for router in routers for route in router.routes)])

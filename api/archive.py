@@ -64,6 +64,11 @@ class Archive:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the images, as they stand in the archive."""
+        return [entry.filename for entry in self._entries]
+
     def __iter__(self) -> Iterator[Upload]:
         for entry in self._entries:
             yield Upload(entry.filename, self._read(entry, self._limits.file_bytes), self.labels.get(entry.filename))

@@ -51,7 +51,13 @@ def demo(count: int, seed: int, out: Path) -> int:
         return solve_directly(count, seed, out)
     click.echo(f"starting a service: Redis, {WORKERS} workers and the API ...", err=True)
     settings = Settings(
-        redis_url=url, port=free_port(), workers=WORKERS, api_keys=(new_key(),), models=ROUTES, ttl_s=KEPT_S
+        redis_url=url,
+        port=free_port(),
+        workers=WORKERS,
+        audit_workers=0,
+        api_keys=(new_key(),),
+        models=ROUTES,
+        ttl_s=KEPT_S,
     )
     with service(settings, quiet=True) as running:
         results, models = read_by(running, _drawn(count, seed))

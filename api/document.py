@@ -6,10 +6,23 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from api.audit_requests import drawable
 from api.problems import ProblemDetail
-from api.schemas import CHARSET, LENGTH, JobRequest, SolveRequest
+from api.schemas import (
+    CHARSET,
+    HIGHEST_PRICE,
+    LENGTH,
+    MOST_MINUTES,
+    MOST_TESTED,
+    SUBJECT_NAME,
+    AuditRequest,
+    JobRequest,
+    SolveRequest,
+)
+from captcha_solver.audit.split import FEWEST_TESTED
 from workers.settings import Settings
 
+BUDGETS = r"^(0|[1-9][0-9]{1,3})(,(0|[1-9][0-9]{1,3})){0,11}$"
 MODEL = {"$ref": "#/components/schemas/ModelName"}
 FILE: dict[str, Any] = {"type": "string", "format": "binary"}  # may be empty: its item fails, not the job
 IMAGE: dict[str, Any] = {**FILE, "minLength": 1}
@@ -40,6 +53,20 @@ JOB_FORM: dict[str, Any] = {
     "required": ["files[]"],
     "additionalProperties": False,
 }
+PRICE: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": HIGHEST_PRICE}
+AUDIT_QUERY: dict[str, Any] = {  # AuditOptions, as a query can say them
+    "name": {"type": "string", "pattern": SUBJECT_NAME},
+    "budgets": {"type": "string", "pattern": BUDGETS, "description": "Numbers of labels, by commas"},
+    "minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_MINUTES},
+    "tested": {"type": "integer", "minimum": FEWEST_TESTED, "maximum": MOST_TESTED},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 2**31},
+    "fold_case": {"type": "boolean"},
+    "improve": {"type": "boolean"},
+    "price_core_hour": PRICE,
+    "price_label": PRICE,
+    "price_attempt": PRICE,
+}
+LABELLED: dict[str, Any] = {**FILE, "description": "A zip of images and a labels.csv"}
 
 HEADERS: dict[str, Any] = {
     "Location": {"description": "Where the job is", "schema": {"type": "string"}},
@@ -51,6 +78,12 @@ LINKS: dict[str, Any] = {  # what can be asked of a job that was just made
     for name in ("job", "results", "events", "cancel", "remove")
 }
 ACCEPTED: dict[str, Any] = {"description": "A job, to be asked for", "headers": HEADERS, "links": LINKS}
+
+AUDIT_LINKS: dict[str, Any] = {
+    name: {"operationId": name, "parameters": {"audit_id": "$response.body#/id"}}
+    for name in ("audit", "report", "trials", "badge", "files", "audit_events", "cancel_audit", "remove_audit")
+}
+AUDIT_ACCEPTED: dict[str, Any] = {"description": "An audit, to be asked for", "headers": HEADERS, "links": AUDIT_LINKS}
 
 
 def body(model: type[BaseModel], query: Mapping[str, Any] = READING, **more: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,11 +109,12 @@ def document(app: FastAPI, settings: Settings) -> None:
 
 
 def _complete(schemas: dict[str, Any], settings: Settings) -> None:
-    for model in (ProblemDetail, JobRequest, SolveRequest):
+    for model in (ProblemDetail, JobRequest, SolveRequest, AuditRequest):
         made = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= made.pop("$defs", {})
         schemas[model.__name__] = made
     schemas["ModelName"] = {"type": "string", "enum": list(settings.models)}
+    schemas["AuditRequest"]["properties"]["design"]["enum"] = list(drawable())
     options = schemas["JobRequest"]["properties"]
     for name in ("labels", "metadata"):
         schemas[name.capitalize()] = options[name]["anyOf"][0]

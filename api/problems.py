@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from captcha_solver.errors import CaptchaSolverError
+from workers.audits_store import TooManyAuditsError
 from workers.store import KeyReusedError, StoreFullError, TooManyJobsError
 
 MEDIA_TYPE = "application/problem+json"
@@ -127,6 +128,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         kinds: dict[type[Exception], Problem] = {
             StoreFullError: later(503, "store_full", str(error)),
             TooManyJobsError: later(429, "too_many_jobs", str(error)),
+            TooManyAuditsError: later(429, "too_many_audits", str(error)),
             KeyReusedError: Problem(409, "idempotency_key_reused", str(error)),
         }
         return render(request, kinds.get(type(error), Problem(422, "invalid_request", str(error))))

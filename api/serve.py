@@ -70,10 +70,13 @@ def service(settings: Settings, *, data: Path | None = None, quiet: bool = False
 def _started(
     settings: Settings, environment: dict[str, str], quiet: bool
 ) -> Iterator[tuple[Pool, "subprocess.Popen[bytes]"]]:
-    pool = Pool([sys.executable, "-m", "workers"], settings.workers, environment, quiet=quiet)
-    pool.start()
-    keeper = threading.Thread(target=pool.keep, daemon=True)
-    keeper.start()
+    workers = [sys.executable, "-m", "workers"]
+    pool = Pool(workers, settings.workers, environment, quiet=quiet)
+    audits = Pool([*workers, "--audits"], settings.audit_workers, environment, quiet=quiet)
+    keepers = [threading.Thread(target=each.keep, daemon=True) for each in (pool, audits)]
+    for each, keeper in zip((pool, audits), keepers, strict=True):
+        each.start()
+        keeper.start()
     log = subprocess.DEVNULL if quiet else None
     api = subprocess.Popen(
         [sys.executable, "-m", "api"],
@@ -92,7 +95,9 @@ def _started(
             api.kill()
             api.wait()
         pool.stop()
-        keeper.join()
+        audits.stop()
+        for keeper in keepers:
+            keeper.join()
 
 
 def _wait(address: str, api: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,6 @@
 """What the routes share: settings, Redis both ways, the store, the keys; made once, when the app starts."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,9 +8,13 @@ import redis.asyncio
 from fastapi import Request
 
 from api.auth import KeyRing
-from api.schemas import CountsOut, JobOut, ModelRef, ScoreOut
+from api.schemas import AuditOut, AuditSettingsOut, CellsOut, CountsOut, JobOut, ModelRef, ScoreOut
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.score import wilson
+from workers.audits import Audit
+from workers.audits import Counts as AuditCounts
+from workers.audits_queue import audit_queue
+from workers.audits_store import AuditStore
 from workers.connection import Client, connect
 from workers.messages import Counts, Job
 from workers.queue import ChunkQueue
@@ -32,6 +36,7 @@ class Service:
     redis: Client
     waiting: Any
     store: Store
+    audits: AuditStore
 
     @property
     def usual_model(self) -> str:
@@ -55,6 +60,7 @@ def make_service(settings: Settings, url: str, keys: KeyRing) -> Service:
             max_connections=WAITING_CONNECTIONS,
         ),
         store=Store(client, queue, max_stored=settings.max_stored, max_jobs=settings.max_jobs),
+        audits=AuditStore(client, audit_queue(settings, client), max_audits=settings.max_audits),
     )
 
 
@@ -86,6 +92,28 @@ def job_out(job: Job, counts: Counts) -> JobOut:
 def score_out(counts: Counts) -> ScoreOut | None:
     n, correct = counts.labelled, counts.correct
     return ScoreOut(n=n, correct=correct, accuracy=correct / n, ci95=wilson(correct, n)) if n else None
+
+
+def audit_out(audit: Audit, counts: AuditCounts) -> AuditOut:
+    """An audit as the API shows it."""
+    here = f"/v1/audits/{audit.id}"
+    settings = asdict(audit.settings)
+    return AuditOut(
+        id=audit.id,
+        name=audit.name,
+        source=audit.source,
+        status=audit.status(counts),
+        stage=audit.stage if audit.finished_at is None else "",
+        created_at=_time(audit.created_at),
+        started_at=_time(audit.started_at) if audit.started_at else None,
+        finished_at=_time(audit.finished_at) if audit.finished_at else None,
+        expires_at=_time(audit.expires_at),
+        cells=CellsOut(total=counts.total, done=counts.done, left_out=counts.left_out),
+        images=audit.images,
+        settings=AuditSettingsOut(**settings, improve=audit.improve),
+        error=audit.error,
+        links={"self": here} | {name: f"{here}/{name}" for name in ("report", "trials", "files", "events", "cancel")},
+    )
 
 
 def _time(seconds: float) -> datetime:

@@ -90,24 +90,24 @@ class Gate:
 
 async def read_job(request: Request, settings: Settings) -> Intake:
     """The images and options of ``POST /v1/jobs``, whichever way they came."""
-    media = _media_type(request)
+    media = media_type(request)
     query = _query(request, settings, JobOptions)
     if media == MULTIPART:
         return await _from_form(request, settings, query, JOB_FILES)
     if media in (ZIP, ZIP_ALSO):
-        return _with_options(await _archive(await _spooled(request, settings.max_body), settings), query)
+        return _with_options(await _archive(await spooled(request, settings.max_body), settings), query)
     if media == JSON:
-        body = await _json(request, JobRequest)
+        body = await json_body(request, JobRequest)
         assert isinstance(body, JobRequest)
         options = JobOptions.model_validate(body.model_dump(exclude={"images"}, exclude_unset=True))
         images = [_decoded(each, index, settings) for index, each in enumerate(body.images)]
         return _intake(images, _merged(query, options), settings)
-    raise _unsupported(media, (MULTIPART, ZIP, JSON))
+    raise unsupported(media, (MULTIPART, ZIP, JSON))
 
 
 async def read_one(request: Request, settings: Settings) -> Intake:
     """The image and options of ``POST /v1/solve``."""
-    media = _media_type(request)
+    media = media_type(request)
     query = _query(request, settings, ReadingOptions)
     options = JobOptions.model_validate(query.model_dump(exclude_unset=True))
     if media == MULTIPART:
@@ -118,23 +118,23 @@ async def read_one(request: Request, settings: Settings) -> Intake:
             )
         return intake
     if media == JSON:
-        body = await _json(request, SolveRequest)
+        body = await json_body(request, SolveRequest)
         assert isinstance(body, SolveRequest)
         own = JobOptions.model_validate(body.model_dump(exclude={"image"}, exclude_unset=True))
         return _intake([_decoded(JsonImage(image=body.image), 0, settings)], _merged(options, own), settings)
     if media == RAW or media.startswith("image/"):
-        data = await _body(request, settings.max_file)
+        data = await whole_body(request, settings.max_file)
         if not data:
             raise Problem(422, "invalid_request", "expected the bytes of an image, received none")
         return _intake([Upload("image", data)], options, settings)
-    raise _unsupported(media, (MULTIPART, JSON, RAW, "image/*"))
+    raise unsupported(media, (MULTIPART, JSON, RAW, "image/*"))
 
 
-def _media_type(request: Request) -> str:
+def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def _unsupported(media: str, known: Sequence[str]) -> Problem:
+def unsupported(media: str, known: Sequence[str]) -> Problem:
     shown = media[:60] or "none"
     return Problem(415, "unsupported_media_type", f"expected a body of {', '.join(known)}, received {shown}")
 
@@ -178,7 +178,7 @@ def _form_options(form: FormData) -> JobOptions:
         except (ValueError, RecursionError) as error:
             detail = f"expected JSON in the field {name}, received: {str(error)[:100]}"
             raise Problem(422, "invalid_request", detail) from error
-    return _validated(JobOptions, fields, "the form")
+    return validated(JobOptions, fields, "the form")
 
 
 def _texts(items: Sequence[tuple[str, str]], where: str) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _texts(items: Sequence[tuple[str, str]], where: str) -> dict[str, Any]:
 
 def _query(request: Request, settings: Settings, model: type[OptionsT]) -> OptionsT:
     """The options in the query; wrong ones are told also where the body has others."""
-    options = _validated(model, _texts(request.query_params.multi_items(), "the query"), "the query")
+    options = validated(model, _texts(request.query_params.multi_items(), "the query"), "the query")
     check_model(options.model, settings)
     return options
 
@@ -205,7 +205,7 @@ def check_model(name: str | None, settings: Settings) -> None:
         raise Problem(422, "unknown_model", f"expected a model among {known}, received {name[:60]!r}")
 
 
-def _validated(model: type[ModelT], fields: Mapping[str, Any], where: str) -> ModelT:
+def validated(model: type[ModelT], fields: Mapping[str, Any], where: str) -> ModelT:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
@@ -238,7 +238,7 @@ async def _archive(file: IO[bytes], settings: Settings) -> Archive:
     return await asyncio.to_thread(Archive, file, limits)
 
 
-async def _spooled(request: Request, most: int) -> IO[bytes]:
+async def spooled(request: Request, most: int) -> IO[bytes]:
     """The body in a file: in memory while it is small."""
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the images are read from it later
     async for part in request.stream():
@@ -249,7 +249,7 @@ async def _spooled(request: Request, most: int) -> IO[bytes]:
     return file
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def whole_body(request: Request, most: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -259,8 +259,8 @@ async def _body(request: Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-async def _json(request: Request, model: type[BaseModel]) -> BaseModel:
-    body = await _body(request, LARGEST_JSON)
+async def json_body(request: Request, model: type[BaseModel]) -> BaseModel:
+    body = await whole_body(request, LARGEST_JSON)
     _check_commas(body)
     try:
         return await asyncio.to_thread(model.model_validate_json, body)

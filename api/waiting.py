@@ -14,24 +14,24 @@ from workers.messages import Counts, Job
 FROM_START = "0-0"
 
 
-async def until_finished(service: Service, job: Job, within_s: float) -> bool:
-    """Wait until ``job`` is finished, at most so long. Whether it is."""
+async def until_finished(service: Service, stream: str, within_s: float) -> bool:
+    """Wait until what tells its progress on ``stream`` is finished, at most so long. Whether it is."""
     deadline = time.monotonic() + within_s
     last = FROM_START
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
             return False
-        for entry, event in await news(service, job.id, last, min(left, BLOCK_S)):
+        for entry, event in await news(service, stream, last, min(left, BLOCK_S)):
             last = entry
             if event == "finished":
                 return True
 
 
-async def news(service: Service, job_id: str, after: str, within_s: float) -> list[tuple[str, str]]:
-    """Events of a job later than ``after``, as (id, event); none where nothing happens in time."""
+async def news(service: Service, stream: str, after: str, within_s: float) -> list[tuple[str, str]]:
+    """Events of a stream later than ``after``, as (id, event); none where nothing happens in time."""
     block_ms = max(int(within_s * 1000), 1)
-    replies = await service.waiting.xread({keys.events(job_id): after}, block=block_ms)
+    replies = await service.waiting.xread({stream: after}, block=block_ms)
     return [(entry.decode(), fields[b"event"].decode()) for _, entries in replies or [] for entry, fields in entries]
 
 
@@ -56,7 +56,7 @@ async def follow(
                 yield last, job, counts
                 if over:
                     return
-            heard = await news(service, job_id, last, BLOCK_S)
+            heard = await news(service, keys.events(job_id), last, BLOCK_S)
             last = heard[-1][0] if heard else last
             if not heard:
                 yield None

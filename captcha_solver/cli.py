@@ -16,6 +16,7 @@ COMMANDS = {  # name -> the module that has it, loaded when it is asked for: rea
     "submit": "captcha_solver.cli_submit",
     "audit": "captcha_solver.cli_audit",
     "report": "captcha_solver.cli_audit",
+    "leaderboard": "captcha_solver.cli_leaderboard",
     "draw": "captcha_solver.cli_make",
     "train": "captcha_solver.cli_make",
     "designs": "captcha_solver.cli_make",

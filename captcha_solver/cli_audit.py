@@ -33,6 +33,8 @@ FAIL_HELP = "Exit 1 if the best attack reads more, the ensemble's surest answer 
 @click.option("--price-label", default=0.002, show_default=True, type=click.FloatRange(min=0))
 @click.option("--price-attempt", default=0.0, show_default=True, type=click.FloatRange(min=0))
 @click.option("--fail-above", type=click.FloatRange(0, 1), metavar="RATE", help=FAIL_HELP)
+@click.option("--queue", metavar="URL", help="Have a service do it (see make serve), and fetch the report.")
+@click.option("--key", envvar="CAPTCHA_API_KEY", show_envvar=True, help="An API key of that service.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 def audit(subject: str, out: Path, **how: Any) -> int:
     """Attack a design with growing budgets and report how robust it is.
@@ -54,8 +56,13 @@ def audit(subject: str, out: Path, **how: Any) -> int:
         fold_case=not how["exact_case"],
         prices=Prices(how["price_core_hour"], how["price_label"], how["price_attempt"]),
     )
-    campaign = Campaign(open_subject(subject, command=command), settings, out, _tell, improve=how["improve"])
-    report = campaign.run()
+    if how["queue"]:
+        from captcha_solver.cli_queue import Place, Wish, audit_queued
+
+        wish = Wish(subject, command, settings, how["improve"])
+        report = audit_queued(wish, Place(how["queue"], how["key"]), out)
+    else:
+        report = Campaign(open_subject(subject, command=command), settings, out, _tell, improve=how["improve"]).run()
     _show(report, how["form"])
     complain(f"the report is {out / 'report.html'}", kind="note")
     return _judged(report, how["fail_above"])

@@ -41,7 +41,7 @@ def running() -> Iterator[Running]:
         find_server()
     except SetupError as error:
         pytest.skip(str(error))
-    with service(Settings(port=free_port(), workers=1, api_keys=(new_key(),)), quiet=True) as each:
+    with service(Settings(port=free_port(), workers=1, audit_workers=0, api_keys=(new_key(),)), quiet=True) as each:
         yield each
 
 

@@ -1,6 +1,7 @@
 """Designs that are commands: the generators really draw, and what goes wrong is one clear line."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from captcha_solver.errors import CaptchaSolverError, DatasetError, DesignError,
 
 EXTERNAL = data_folder("external")
 PYPI = [sys.executable, str(EXTERNAL / "pypi_captcha.py")]
+GENERATORS = EXTERNAL.parents[1] / ".bench" / "generators" / "bin" / "python"
 WRITE = """
 import pathlib, sys
 out = pathlib.Path(sys.argv[1])
@@ -35,10 +37,14 @@ def has_gregwar() -> bool:
     return shutil.which("php") is not None and subprocess.run(probe, capture_output=True).returncode == 0
 
 
-NODE = pytest.mark.skipif(
-    shutil.which("node") is None or not (EXTERNAL / "svg-captcha" / "node_modules").is_dir(),
-    reason="needs Node.js and `make external`",
-)
+def has_npm(package: str) -> bool:
+    return shutil.which("node") is not None and (EXTERNAL / package / "node_modules").is_dir()
+
+
+NODE = pytest.mark.skipif(not has_npm("svg-captcha"), reason="needs Node.js and `make external`")
+PPFUN = pytest.mark.skipif(not has_npm("ppfun-captcha"), reason="needs Node.js and `make external`")
+TREK = pytest.mark.skipif(not has_npm("trek-captcha"), reason="needs Node.js and `make external`")
+VENV = pytest.mark.skipif(not GENERATORS.is_file(), reason="needs `make external`")
 PHP = pytest.mark.skipif(not has_gregwar(), reason="needs php-cli and php-gregwar-captcha")
 
 
@@ -51,6 +57,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def ink_share(image: Image.Image) -> float:
+    """The share of pixels that do not have the commonest colour."""
+    colours = image.convert("RGB").getcolors(image.width * image.height) or []
+    return 1 - max(count for count, _ in colours) / (image.width * image.height)
+
+
 @pytest.mark.parametrize(
     ("design", "charset", "length", "size_px"),
     [
@@ -58,10 +70,15 @@ def contents(folder: Path) -> dict[str, bytes]:
         pytest.param("external-wheezy-captcha", "upper+digits", 4, (200, 75)),
         pytest.param("external-svg-captcha", "alnum", 5, (150, 50), marks=NODE),
         pytest.param("external-gregwar", "lower+digits", 5, (150, 40), marks=PHP),
+        pytest.param("external-django-simple-captcha", "upper", 4, None, marks=VENV),
+        pytest.param("external-claptcha", "alnum", 5, (200, 80), marks=VENV),
+        pytest.param("external-multicolorcaptcha", "digits", 4, (640, 360), marks=VENV),
+        pytest.param("external-ppfun-captcha", "alnum", 4, (500, 300), marks=PPFUN),
+        pytest.param("external-trek-captcha", "abcdfhijklmnopqrstuvwxy", 5, (200, 70), marks=TREK),
     ],
 )
 def test_a_generator_draws_the_same_folder_for_a_seed(
-    design: str, charset: str, length: int, size_px: tuple[int, int], tmp_path: Path
+    design: str, charset: str, length: int, size_px: tuple[int, int] | None, tmp_path: Path
 ) -> None:
     command = load_design(design).command
     assert command is not None
@@ -73,8 +90,8 @@ def test_a_generator_draws_the_same_folder_for_a_seed(
         assert len(label) == length
         assert set(label) <= set(parse_charset(charset).symbols)
         with Image.open(tmp_path / "one" / filename) as image:
-            assert image.size == size_px
-            assert len(image.convert("RGB").getcolors(100_000) or ()) > 4
+            assert size_px in (image.size, None)
+            assert ink_share(image) > 0.01
 
 
 def test_every_external_design_says_what_it_needs() -> None:
@@ -96,6 +113,62 @@ def test_the_options_of_a_python_generator(tmp_path: Path) -> None:
     assert set("".join(labels)) == {"A", "B"}
     with Image.open(tmp_path / "1" / "00000.png") as image:
         assert image.size == (99, 60)
+
+
+@VENV
+@pytest.mark.parametrize("script", ["django_captcha.py", "pypi_claptcha.py"])
+def test_the_options_of_an_installed_generator(script: str, tmp_path: Path) -> None:
+    options = ["--charset", "AB", "--length", "3-5", "--width", "180", "--height", "60"]
+    for processes in ("1", "2"):
+        order = ["--count", "8", "--out", str(tmp_path / processes), "--processes", processes]
+        run_generator(script, *order, *options).check_returncode()
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    for filename, label in rows_of(tmp_path / "1"):
+        assert len(label) in {3, 4, 5}
+        assert set(label) <= {"A", "B"}
+        with Image.open(tmp_path / "1" / filename) as image:
+            assert image.size == (180, 60)
+
+
+def run_generator(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(EXTERNAL.parents[1])}
+    command = [str(GENERATORS), str(EXTERNAL / script), *options]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@VENV
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--length", "3-5"], "error: expected --length 4, received 3-5\n"),
+        (["--width", "641"], "error: expected --width and --height of one of 256x144, 426x240, 640x360, "),
+    ],
+)
+def test_what_a_generator_cannot_draw_is_one_clear_line(wrong: list[str], message: str, tmp_path: Path) -> None:
+    done = run_generator("multicolor_captcha.py", "--count", "1", "--out", str(tmp_path / "out"), *wrong)
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "design",
+    ["django-simple-captcha", "claptcha", "multicolorcaptcha", "svg-captcha", "ppfun-captcha", "trek-captcha"],
+)
+def test_a_generator_that_is_not_installed_is_one_clear_line(
+    design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "datasets" / "external"
+    shutil.copytree(EXTERNAL, bare, ignore=shutil.ignore_patterns("node_modules"))
+    monkeypatch.setattr("captcha_solver.designs.external.data_folder", lambda name: bare)
+    command = load_design(f"external-{design}").command
+    assert command is not None
+    with pytest.raises(
+        SetupError, match=r"(cannot run|Cannot find (package|module)) .*; it needs: .*`make external`"
+    ) as caught:
+        draw_external(command, 1, tmp_path / "out", 0)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

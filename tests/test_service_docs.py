@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.problems import CODES
-from api.routes import jobs, results, solve, state
+from api.routes import audits, jobs, results, solve, state
 from tests.compose_file import ROOT
 from workers import webhooks
 from workers.settings import Settings
@@ -46,7 +46,7 @@ def test_every_setting_is_described_as_it_is() -> None:
 
 
 def test_every_route_is_described() -> None:
-    routes = [route for module in (solve, jobs, results, state) for route in module.router.routes]
+    routes = [route for module in (solve, jobs, results, audits, state) for route in module.router.routes]
     there = {
         f"`{method} {route.path}`" for route in routes if isinstance(route, APIRoute) for method in route.methods or ()
     }

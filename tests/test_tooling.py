@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-LOCK_FILES = [path for pattern in ("*.lock", "deploy/*.lock", "benchmarks/*/*.lock") for path in ROOT.glob(pattern)]
+LOCKED = ("*.lock", "deploy/*.lock", "benchmarks/*/*.lock", "datasets/external/*.lock")
+LOCK_FILES = [path for pattern in LOCKED for path in ROOT.glob(pattern)]
 LOCKS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in LOCK_FILES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -52,6 +53,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("deploy/gpu.lock", 50),
         ("deploy/dashboard.lock", 10),
         ("benchmarks/peers/ddddocr.lock", 5),
+        ("datasets/external/generators.lock", 7),
     ],
 )
 def test_a_lock_holds_a_whole_environment(lock: str, least: int) -> None:
@@ -90,6 +92,20 @@ def test_a_lock_holds_what_the_project_asks_for(lock: str, extras: list[str]) ->
     assert {name.lower().replace(".", "-") for name in [*asked_for(*extras), *map(name_of, build)]} - there == set()
 
 
+def test_the_generators_are_the_versions_asked_for() -> None:
+    asked = (ROOT / "datasets/external/generators.in").read_text(encoding="utf-8")
+    pins = [line for line in asked.splitlines() if not line.startswith("#")]
+    generators = locked(LOCKS["datasets/external/generators.lock"])
+    assert {pin: generators[name_of(pin)].startswith(f"{pin} ") for pin in pins} == dict.fromkeys(pins, True)
+    assert generators["pillow"].split()[0] == locked()["pillow"].split()[0]  # the one the tests ran with
+
+
+def test_make_external_knows_every_npm_generator() -> None:
+    folders = {path.parent.name for path in (ROOT / "datasets" / "external").glob("*/package.json")}
+    listed = re.findall(r"^NODE := (.*)$", MAKEFILE, flags=re.MULTILINE)
+    assert set(" ".join(listed).split()) == folders
+
+
 def name_of(requirement: str) -> str:
     return re.split(r"[\[=<>~!; ]", requirement, maxsplit=1)[0]
 
@@ -115,10 +131,18 @@ def test_no_file_names_a_package_index(host: str) -> None:
     assert naming == []
 
 
-def test_the_npm_lock_is_pinned_by_hash_and_names_no_place() -> None:
-    lock = json.loads((ROOT / "datasets/external/svg-captcha/package-lock.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(
+    ("folder", "wanted"),
+    [
+        ("svg-captcha", {"svg-captcha", "@resvg/resvg-js"}),
+        ("ppfun-captcha", {"ppfun-captcha", "@resvg/resvg-js"}),
+        ("trek-captcha", {"trek-captcha"}),
+    ],
+)
+def test_an_npm_lock_is_pinned_by_hash_and_names_no_place(folder: str, wanted: set[str]) -> None:
+    lock = json.loads((ROOT / "datasets/external" / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages = {name: entry for name, entry in lock["packages"].items() if name}
-    assert {"node_modules/svg-captcha", "node_modules/@resvg/resvg-js"} <= set(packages)
+    assert {f"node_modules/{name}" for name in wanted} <= set(packages)
     for name, entry in packages.items():
         assert entry["integrity"].startswith("sha512-"), name
         assert "resolved" not in entry, name

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import click
@@ -22,7 +23,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Workers to keep running.")
 @click.option("--burst", is_flag=True, help="End when the queue is empty.")
 @click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="Start afresh after N chunks: bounds memory.")
-def workers(processes: int, burst: bool, max_jobs: int | None) -> int:
+@click.option("--audits", is_flag=True, help="Do audits instead of solving images.")
+def workers(processes: int, burst: bool, max_jobs: int | None, audits: bool) -> int:
     """Solve queued images: takes chunks from the queue at REDIS_URL until stopped (SIGTERM lets a chunk end)."""
     set_up_logs()
     settings = read_settings()
@@ -30,9 +32,10 @@ def workers(processes: int, burst: bool, max_jobs: int | None) -> int:
         raise SetupError("expected REDIS_URL, received none; make serve starts a server and workers together")
     check_server(connect(settings.redis_url))
     if processes == 1:
-        run_worker(settings, settings.redis_url, burst=burst, max_jobs=max_jobs)
+        work = _audit_worker() if audits else run_worker
+        work(settings, settings.redis_url, burst=burst, max_jobs=max_jobs)
         return 0
-    command = [sys.executable, "-m", "workers", *(["--burst"] if burst else [])]
+    command = [sys.executable, "-m", "workers", *(["--burst"] if burst else []), *(["--audits"] if audits else [])]
     command += [] if max_jobs is None else ["--max-jobs", str(max_jobs)]
     pool = Pool(command, processes, {**os.environ, **ONE_THREAD}, restart=not burst)
 
@@ -43,6 +46,13 @@ def workers(processes: int, burst: bool, max_jobs: int | None) -> int:
     signal.signal(signal.SIGINT, stop)
     pool.start()
     return 1 if pool.keep() else 0
+
+
+def _audit_worker() -> Callable[..., None]:
+    """What an audit needs is loaded by those alone that do audits."""
+    from workers.audits_worker import run_audit_worker
+
+    return run_audit_worker
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from workers.settings import read_settings
 
 def ready_on(redis: Client, host: str) -> bool:
     """Whether a worker of ``host`` is ready: its name is the host, its process and random digits."""
-    names = [each.decode() for each in redis.zrangebyscore(keys.WORKERS, time.time(), "+inf")]
+    listed = (keys.WORKERS, keys.AUDIT_WORKERS)
+    names = [each.decode() for key in listed for each in redis.zrangebyscore(key, time.time(), "+inf")]
     return any(name.rsplit("-", 2)[0] == host for name in names)
 
 

@@ -15,6 +15,11 @@ LANE = f"{PREFIX}:lane"  # list: single images that somebody waits for
 LANE_CALLED = f"{PREFIX}:lane:called"  # string: a worker was called to serve the lane, and has not come yet
 LANE_SERVED = f"{PREFIX}:lane:served"  # zset: worker -> until when its word holds that it serves the lane
 
+AUDITS_OPEN = f"{PREFIX}:audits:open"  # zset: audit -> created_at, of every audit that is not finished
+AUDIT_WORKERS = f"{PREFIX}:audits:workers"  # zset: audit worker -> when its word that it is ready runs out
+AUDIT_SWEEP_LOCK = f"{PREFIX}:audits:sweep"  # string: held by the worker that looks for lost pieces of audits
+AUDIT_SUSPECTS = f"{PREFIX}:audits:suspects"  # zset: audit-piece -> when it was first seen neither queued nor running
+
 
 def single(single_id: str) -> str:
     """Hash: image, about (JSON: name, options, model_sha256)."""
@@ -94,3 +99,68 @@ def worker(name: str) -> str:
 def webhook_tries(job_id: str) -> str:
     """String: how often the job's webhook was tried."""
     return f"{job(job_id)}:webhook"
+
+
+def audit(audit_id: str) -> str:
+    """Hash: the audit's record (``audits.Audit``)."""
+    return f"{PREFIX}:audit:{audit_id}"
+
+
+def audit_counts(audit_id: str) -> str:
+    """Hash: total, done, left_out; of the cells that are planned so far."""
+    return f"{audit(audit_id)}:counts"
+
+
+def audit_subject(audit_id: str) -> str:
+    """Hash: ``toml``; or ``names`` (JSON: name and label of each image), and ``0``, ``1``, ... -> its bytes."""
+    return f"{audit(audit_id)}:subject"
+
+
+def audit_pieces(audit_id: str) -> str:
+    """Hash: piece -> its stage and cells, JSON."""
+    return f"{audit(audit_id)}:pieces"
+
+
+def audit_pending(audit_id: str) -> str:
+    """Set: the pieces that are not done."""
+    return f"{audit(audit_id)}:pending"
+
+
+def audit_results(audit_id: str) -> str:
+    """Hash: cell -> its result, packed JSON."""
+    return f"{audit(audit_id)}:results"
+
+
+def audit_left_out(audit_id: str) -> str:
+    """Hash: cell -> itself and why it was left out, JSON."""
+    return f"{audit(audit_id)}:left_out"
+
+
+def audit_attempts(audit_id: str) -> str:
+    """Hash: piece -> how often it was begun; ``3e`` -> what went wrong with piece 3 last."""
+    return f"{audit(audit_id)}:attempts"
+
+
+def audit_files(audit_id: str) -> str:
+    """Hash: name of a file of the report -> its bytes, packed."""
+    return f"{audit(audit_id)}:files"
+
+
+def audit_events(audit_id: str) -> str:
+    """Stream: one entry for each step of progress."""
+    return f"{audit(audit_id)}:events"
+
+
+def audits_of(owner: str) -> str:
+    """Zset, all of score 0: the owner's audits; their ids sort by time."""
+    return f"{PREFIX}:owner:{owner}:audits"
+
+
+def active_audits_of(owner: str) -> str:
+    """Zset: audit -> expires_at, of the owner's audits that are not finished."""
+    return f"{PREFIX}:owner:{owner}:audits:active"
+
+
+def audit_idempotency(owner: str, key_sha256: str) -> str:
+    """String: fingerprint and audit of a request made under an Idempotency-Key."""
+    return f"{PREFIX}:owner:{owner}:audits:idempotency:{key_sha256}"

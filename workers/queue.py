@@ -24,7 +24,7 @@ class ChunkQueue:
 
     def __init__(self, name: str, redis: Client, timeout_s: int) -> None:
         self.rq = Queue(name, connection=redis, serializer=SERIALIZER, default_timeout=timeout_s)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     def enqueue(self, job: Job, chunks: Iterable[int], pipe: Pipe, *, at_front: bool = False) -> None:
         """Queue chunks of a job within the transaction of ``pipe``."""
@@ -35,7 +35,7 @@ class ChunkQueue:
                     args=[job.id, chunk],
                     job_id=rq_id(job.id, chunk),
                     description=f"chunk {chunk} of {job.id}",
-                    timeout=self._timeout_s,
+                    timeout=self.timeout_s,
                     result_ttl=0,
                     failure_ttl=FAILURE_TTL_S,
                     retry=Retry(max=RETRIES),
@@ -55,7 +55,7 @@ class ChunkQueue:
             LANE_TASK,
             job_id=f"lane-{uuid4().hex}",
             description="single images",
-            timeout=self._timeout_s,
+            timeout=self.timeout_s,
             result_ttl=0,
             failure_ttl=CALLED_S,
             at_front=True,

@@ -45,7 +45,7 @@ def _requeue(redis: Client, queue: ChunkQueue) -> int:
         for chunk in chunks
         if rq_id(job_id, chunk) not in known
     }
-    lost = [missing[name] for name in _suspected_long(redis, set(missing))]
+    lost = [missing[name] for name in suspected_long(redis, set(missing), keys.SUSPECTS)]
     jobs = {job.id: job for job, _ in fetch(redis, ids)}
     for job_id in ids:
         if job_id not in jobs:
@@ -64,16 +64,19 @@ def _requeue(redis: Client, queue: ChunkQueue) -> int:
     return len(lost)
 
 
-def _suspected_long(redis: Client, missing: set[str]) -> list[str]:
-    """Those of the missing chunks that were missing for some time; a chunk just popped is missing for a moment."""
+def suspected_long(redis: Client, missing: set[str], suspects: str) -> list[str]:
+    """Those of the missing chunks that were missing for some time; a chunk just popped is missing for a moment.
+
+    ``suspects``: the key that keeps since when each is missing.
+    """
     now = time.time()
-    since = {name.decode(): when for name, when in redis.zrange(keys.SUSPECTS, 0, -1, withscores=True)}
+    since = {name.decode(): when for name, when in redis.zrange(suspects, 0, -1, withscores=True)}
     found_again, new = set(since) - missing, missing - set(since)
     with redis.pipeline() as pipe:
         if found_again:
-            pipe.zrem(keys.SUSPECTS, *found_again)
+            pipe.zrem(suspects, *found_again)
         if new:
-            pipe.zadd(keys.SUSPECTS, dict.fromkeys(new, now))
+            pipe.zadd(suspects, dict.fromkeys(new, now))
         pipe.execute()
     return [name for name in missing & set(since) if now - since[name] >= LOST_AFTER_S]
 

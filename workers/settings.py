@@ -24,17 +24,22 @@ class Settings:
     host: str = variable("HOST", "127.0.0.1", "address the API listens on")
     port: int = variable("PORT", 8000, "port the API listens on")
     workers: int = variable("WORKERS", 2, "worker processes that make serve starts")
+    audit_workers: int = variable("CAPTCHA_AUDIT_WORKERS", 1, "audit workers that make serve starts; 0: none")
     api_keys: tuple[str, ...] = variable("CAPTCHA_API_KEYS", (), "keys, or sha256:HEX of keys, by commas")
     queue: str = variable("CAPTCHA_QUEUE", "captcha", "name of the RQ queue")
     models: tuple[str, ...] = variable("CAPTCHA_MODELS", ("sliding", "segmented"), "models offered; the first is usual")
     runtime: str = variable("CAPTCHA_RUNTIME", "auto", "auto, onnx, int8 or keras (keras: the one that uses a GPU)")
     ttl_s: int = variable("CAPTCHA_TTL_S", DAY_S, "how long a job and its answers are kept, seconds")
     chunk_timeout_s: int = variable("CAPTCHA_CHUNK_TIMEOUT_S", 300, "longest time for one chunk, seconds")
+    audit_ttl_s: int = variable("CAPTCHA_AUDIT_TTL_S", 7 * DAY_S, "how long an audit and its report are kept, seconds")
+    piece_timeout_s: int = variable("CAPTCHA_PIECE_TIMEOUT_S", 3600, "longest time for one piece of an audit, seconds")
     max_body: int = variable("CAPTCHA_MAX_BODY", 128 * MIB, "largest request body, bytes")
     max_file: int = variable("CAPTCHA_MAX_FILE", 2 * MIB, "largest image file, bytes")
     max_files: int = variable("CAPTCHA_MAX_FILES", 50_000, "most images of one job")
     max_jobs: int = variable("CAPTCHA_MAX_JOBS", 200, "most unfinished jobs of one key")
     max_stored: int = variable("CAPTCHA_MAX_STORED", 200_000, "most images waiting in Redis")
+    max_audits: int = variable("CAPTCHA_MAX_AUDITS", 5, "most unfinished audits of one key")
+    max_audit: int = variable("CAPTCHA_MAX_AUDIT", 64 * MIB, "largest images of one audit together, bytes")
     max_uploads: int = variable("CAPTCHA_MAX_UPLOADS", 4, "most large uploads read at once")
     rate: str = variable("CAPTCHA_RATE", "30000/minute", "requests a key may make, as in 100/second")
     webhook_hosts: tuple[str, ...] = variable("CAPTCHA_WEBHOOK_HOSTS", (), "hosts webhooks may go to; none: off")
@@ -42,7 +47,7 @@ class Settings:
     webhook_private: bool = variable("CAPTCHA_WEBHOOK_PRIVATE", False, "let webhooks go to private addresses")
 
     def __post_init__(self) -> None:
-        smallest = {"port": 0, "workers": 1}
+        smallest = {"port": 0, "audit_workers": 0}
         object.__setattr__(self, "webhook_hosts", tuple(host.lower() for host in self.webhook_hosts))
         for each in fields(self):
             value = getattr(self, each.name)

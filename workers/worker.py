@@ -6,9 +6,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import structlog
@@ -32,6 +32,13 @@ WORKER_TTL_S = 17  # RQ blocks for 15 s less than this for the next chunk
 READY_TTL_S = 10.0
 
 log = structlog.get_logger("workers")
+
+
+class Workplace(Protocol):
+    """Where a process does its work: how much it has done, and whether it was told to stop."""
+
+    chunks_done: int
+    told_to_stop: Callable[[], bool]
 
 
 class Beat:
@@ -64,6 +71,7 @@ class ChunkWorker(SimpleWorker):
 
     max_connection_wait_time = 2.0
     log_result_lifespan = False
+    lease_s = LEASE_S
 
     def __init__(self, queue: ChunkQueue, settings: Settings, name: str) -> None:
         super().__init__(
@@ -112,10 +120,14 @@ class ChunkWorker(SimpleWorker):
         super().heartbeat(timeout, pipeline)
 
     def get_heartbeat_ttl(self, job: RqJob, working_time: float = 0.0) -> int:
-        return LEASE_S
+        return self.lease_s
 
     def run_maintenance_tasks(self) -> None:
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        self.look_after_all()
+
+    def look_after_all(self) -> None:
+        """Do what some worker must do once in a while: find what was lost, tell those who asked to be told."""
         lost = sweep(self.connection, self._chunks)
         if lost:
             log.warning("queued lost chunks again", chunks=lost)
@@ -127,18 +139,33 @@ def run_worker(settings: Settings, url: str, *, burst: bool = False, max_jobs: i
 
     ``burst`` ends when the queue is empty, ``max_jobs`` after so many chunks. Redis may go away meanwhile.
     """
-    name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    name = new_name()
     redis = connect(url)
     queue = ChunkQueue(settings.queue, redis, settings.chunk_timeout_s)
     reader = Reader(settings.models, settings.runtime)
     reader.warm()
     desk = Desk(redis, queue, reader)
     sit_down(desk)
-    ready = Ready(connect(url, retries=1), name, reader, settings.runtime)
+    models = {"runtime": settings.runtime, "models": json.dumps(dict(reader.models))}
+    ready = Ready(connect(url, retries=1), name, keys.WORKERS, models)
+    keep_working(
+        lambda: ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}"), desk, ready, burst=burst, max_jobs=max_jobs
+    )
+
+
+def new_name() -> str:
+    """A worker's: its host, its process and random digits."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def keep_working(
+    make: Callable[[], "ChunkWorker"], desk: Workplace, ready: "Ready", *, burst: bool, max_jobs: int | None
+) -> None:
+    """Work with one worker of RQ after the other, ``ready`` said all the while, until told to stop."""
     with Beat(ready.say, READY_TTL_S / 4):
         _say_ready(ready)
         while True:
-            worker = ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}")
+            worker = make()
             desk.told_to_stop = _asked(worker)
             left = None if max_jobs is None else max_jobs - desk.chunks_done
             try:
@@ -149,37 +176,40 @@ def run_worker(settings: Settings, url: str, *, burst: bool = False, max_jobs: i
             signal.signal(signal.SIGINT, _leave)
             if worker.told_to_stop or burst or (max_jobs is not None and desk.chunks_done >= max_jobs):
                 break
-            _wait_for(redis)
+            _wait_for(worker.connection)
     ready.unsay()
-    log.info("stopped", worker=name, chunks=desk.chunks_done)
+    log.info("stopped", worker=ready.name, chunks=desk.chunks_done)
 
 
 class Ready:
-    """A worker's word that its models are loaded; it must be given again and again, so that the dead say nothing."""
+    """A worker's word that it is ready; it must be given again and again, so that the dead say nothing.
 
-    def __init__(self, redis: Client, name: str, reader: Reader, runtime: str) -> None:
+    ``listed``: the key of all workers of its kind. ``more``: what is to be known of it besides.
+    """
+
+    def __init__(self, redis: Client, name: str, listed: str, more: Mapping[str, str]) -> None:
+        self.name = name
         self._redis = redis
-        self._name = name
+        self._listed = listed
         self._facts = {
             "pid": str(os.getpid()),
             "host": socket.gethostname(),
-            "runtime": runtime,
-            "models": json.dumps(dict(reader.models)),
             "ready_at": repr(time.time()),
+            **more,
         }
 
     def say(self) -> None:
         with self._redis.pipeline() as pipe:
-            pipe.hset(keys.worker(self._name), mapping=self._facts)
-            pipe.expire(keys.worker(self._name), round(READY_TTL_S))
-            pipe.zadd(keys.WORKERS, {self._name: time.time() + READY_TTL_S})
-            pipe.zremrangebyscore(keys.WORKERS, "-inf", time.time())
+            pipe.hset(keys.worker(self.name), mapping=self._facts)
+            pipe.expire(keys.worker(self.name), round(READY_TTL_S))
+            pipe.zadd(self._listed, {self.name: time.time() + READY_TTL_S})
+            pipe.zremrangebyscore(self._listed, "-inf", time.time())
             pipe.execute()
 
     def unsay(self) -> None:
         try:
-            self._redis.zrem(keys.WORKERS, self._name)
-            self._redis.delete(keys.worker(self._name))
+            self._redis.zrem(self._listed, self.name)
+            self._redis.delete(keys.worker(self.name))
         except RedisError:
             return  # it runs out by itself
 

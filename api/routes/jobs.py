@@ -16,7 +16,7 @@ from api.schemas import JOB_ID, JobOut, JobPage, JobRequest
 from api.service import Service, job_out, service_of
 from captcha_solver.charset import parse_charset
 from captcha_solver.errors import OptionError
-from workers import webhooks
+from workers import keys, webhooks
 from workers.messages import Counts, Job, Options, chunk_size
 from workers.store import Idempotency, new_job
 
@@ -80,7 +80,7 @@ async def job(
     service = service_of(request)
     found, counts = await run_in_threadpool(find, service, owner, job_id)
     if wait and found.finished_at is None:
-        await waiting.until_finished(service, found, wait)
+        await waiting.until_finished(service, keys.events(found.id), wait)
         found, counts = await run_in_threadpool(find, service, owner, job_id)
     tag = etag(found, counts)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}

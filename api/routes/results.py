@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -25,20 +25,20 @@ USUAL_PAGE, LARGEST_PAGE = 100, 1000
 FIELDS = ("index", "id", "status", "text", "confidence", "elapsed_ms", "error", "expected", "correct")
 EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 LARGEST_ID = 2**64  # of each part of the id of an event in Redis
-EVENT = {
-    "type": "object",
-    "properties": {
-        "event": {"enum": ["progress", "finished"]},
-        "id": {"type": "string"},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": "#/components/schemas/JobOut"},
-        },
-    },
-    "required": ["event", "id", "data"],
-}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def event_of(model: str) -> dict[str, Any]:
+    """The schema of a server-sent event whose data is a ``model``."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": f"#/components/schemas/{model}"},
+    }
+    kinds = {"enum": ["progress", "finished"]}
+    properties = {"event": kinds, "id": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": properties, "required": ["event", "id", "data"]}
+
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -77,7 +77,7 @@ def results(
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": EVENT}}}},
+    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": event_of("JobOut")}}}},
 )
 async def events(
     request: Request,
@@ -88,7 +88,7 @@ async def events(
     """Progress as server-sent events: the job's state first, then each change, until it is finished."""
     service = service_of(request)
     await run_in_threadpool(find, service, owner, job_id)
-    after = _after(last_event_id)
+    after = heard_last(last_event_id)
 
     async def stream() -> AsyncIterator[bytes]:
         async for change in waiting.follow(service, owner, job_id, after):
@@ -102,23 +102,22 @@ async def events(
     return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-def _after(event_id: str) -> str:
+def heard_last(event_id: str) -> str:
     """``event_id`` where it can be one of ours; a client that sends another hears everything from the start."""
     match = EVENT_ID.fullmatch(event_id)
     return event_id if match and max(map(int, match.groups())) < LARGEST_ID else waiting.FROM_START
 
 
-def chosen(accept: str) -> str:
+def chosen(accept: str, offered: Sequence[str] = (JSON, NDJSON, CSV)) -> str:
     """The media type that ``Accept`` likes best (RFC 9110: quality, then the more exact); 406 where it takes none."""
     best = ("", 0.0, -1)
-    for media in (JSON, NDJSON, CSV):
+    for media in offered:
         quality, exactness = _quality(accept or "*/*", media)
         if quality > 0 and (quality, exactness) > best[1:]:
             best = (media, quality, exactness)
     if not best[0]:
-        raise Problem(
-            406, "not_acceptable", f"expected Accept to take {JSON}, {NDJSON} or {CSV}, received {accept[:80]!r}"
-        )
+        known = f"{', '.join(offered[:-1])} or {offered[-1]}"
+        raise Problem(406, "not_acceptable", f"expected Accept to take {known}, received {accept[:80]!r}")
     return best[0]
 
 

@@ -16,6 +16,7 @@ from api.problems import Problem, documented
 from api.routes.jobs import accepted, make_job, reading_options
 from api.schemas import JobOut, SolveOut, SolveRequest
 from api.service import service_of
+from workers import keys
 from workers.lane import new_single
 from workers.messages import Job
 from workers.store import Store
@@ -48,7 +49,7 @@ async def solve(
     if item is None:
         job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, ahead=True)
         left_s = wait_s - (time.monotonic() - began)
-        if left_s <= 0 or not await waiting.until_finished(service, job, left_s):
+        if left_s <= 0 or not await waiting.until_finished(service, keys.events(job.id), left_s):
             return await accepted(service, owner, job)
         item = await run_in_threadpool(_taken, service.store, job)
     if item is None:

@@ -55,7 +55,9 @@ def main(  # one parameter an option
         chosen = _chosen(scenarios)
         writable_folder(out)
         pictures = draw_pictures(seed)
-        settings = Settings(workers=workers, models=(MODEL,), max_stored=images, max_files=max(images, 1000))
+        settings = Settings(
+            workers=workers, audit_workers=0, models=(MODEL,), max_stored=images, max_files=max(images, 1000)
+        )
         results: dict[str, Any] = {"machine": machine(), "seed": seed, "workers": workers, "design": DESIGN}
         with started(settings, quiet=not verbose) as stack:
             done = _rounds(stack, pictures, (seed, images), rounds if KILLS in chosen else 0)

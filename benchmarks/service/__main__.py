@@ -102,7 +102,7 @@ def _soak(pictures: Pictures, job: int, images: int, results: dict[str, Any]) ->
 
 
 def _settings(workers: int) -> Settings:
-    return Settings(workers=workers, models=(MODEL,))
+    return Settings(workers=workers, audit_workers=0, models=(MODEL,))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The attacks: each a way to read a design's images with a budget, behind one small protocol."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -27,12 +28,17 @@ UNLIMITED_IMAGES = 4000  # of a generator that can only be run, not trained on a
 
 @dataclass(frozen=True, slots=True)
 class Ammunition:
-    """What an attacker has: labelled images, or a design to draw from (its TOML file); a folder to work in."""
+    """What an attacker has: labelled images, or a design to draw from (its TOML file); a folder to work in.
+
+    ``until`` (``time.monotonic``): when his training has to be done.
+    """
 
     labelled: Sequence[Sample]
     design_file: Path | None
     seed: int
     folder: Path
+    fold_case: bool = True
+    until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class Model:
             return Armed(_solving(solver), solver.recognizer.model_sha256)
         tuned = self._trained(labels, ammunition)
         read = _solving(load_solver(tuned.bundle.path, runtime="onnx"))
-        own = [s.text == r.text for s, r in zip(ammunition.labelled, read(ammunition.labelled), strict=True)]
-        return Armed(read, tuned.bundle.sha256, tuned.core_s, sum(own) / len(own) if own else None)
+        own = accuracy(ammunition.labelled, read(ammunition.labelled), fold_case=ammunition.fold_case)
+        return Armed(read, tuned.bundle.sha256, tuned.core_s, own)
 
     def _trained(self, labels: int, ammunition: Ammunition) -> Tuned:
         if labels == UNLIMITED:
@@ -88,7 +94,8 @@ class Model:
             source = ammunition.labelled if ammunition.design_file is None else str(ammunition.design_file)
         else:
             steps, source = steps_for(labels), ammunition.labelled
-        return tune(self.name, source, ammunition.folder, steps=steps, seed=ammunition.seed)
+        how = {"steps": steps, "seed": ammunition.seed}
+        return tune(self.name, source, ammunition.folder, **how, until=ammunition.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,13 @@ class Ddddocr:
 STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
 MODELS: tuple[Attack, ...] = (Model("segmented"), Model("sliding"))
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
+
+
+def accuracy(labelled: Sequence[Sample], solutions: Sequence[Solution], *, fold_case: bool) -> float | None:
+    """The share 0-1 of labelled images that were read; None of no images."""
+    fold = str.casefold if fold_case else str
+    right = [fold(a.text) == fold(b.text) for a, b in zip(labelled, solutions, strict=True)]
+    return sum(right) / len(right) if right else None
 
 
 def untrainable() -> str | None:

@@ -1,8 +1,9 @@
 """A subject and settings in, all findings of its audit out; resumable, and what there was no time for is named."""
 
+import json
 import platform
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -12,29 +13,35 @@ from typing import Any
 from captcha_solver import __version__
 from captcha_solver.audit.advice import proposal
 from captcha_solver.audit.attacks import STOCK, untrainable
-from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
+from captcha_solver.audit.cells import BASE, CELLS, TRIALS, Cell, Ledger, Result
 from captcha_solver.audit.drift import drift_cells, schedule
 from captcha_solver.audit.features import Variant, at, names_of
 from captcha_solver.audit.plan import (
     ADAPTED_LABELS,
     TRAINED,
     Stage,
+    budgets_for,
     effects_of,
     feature_stages,
     first_stages,
+    label_stages,
     pair_stage,
     perturbation_stage,
 )
 from captcha_solver.audit.report import FACTS, Changed, Facts, advice_of, build, read_facts
 from captcha_solver.audit.runner import Clock, LeftOut, Tell, run_stages
-from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.split import split
 from captcha_solver.audit.subject import Subject
 from captcha_solver.audit.workshop import Workshop
 from captcha_solver.audit.writing import sheet, write_facts, write_report
 from captcha_solver.dataset import writable_folder
-from captcha_solver.errors import OptionError
+from captcha_solver.errors import OptionError, SetupError
 
+Phase = Callable[[Workshop, Sequence[Result]], list[Stage]]
+"""What can be done once the phases before it are over, given what they found."""
+
+GO_ON = "what is finished is kept; the same command goes on where this one stopped"
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "keras", "tensorflow", "ddddocr")
 
 
@@ -51,14 +58,24 @@ class Campaign:
 
     def run(self) -> dict[str, Any]:
         """Do all that fits into the minutes; the report, which is written into ``out``."""
+        clock = Clock(self.settings.minutes)
         writable_folder(self.out)
+        try:
+            return self._run(clock)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(f"interrupted; {GO_ON}") from error
+        except OSError as error:  # a full disk, most likely
+            where = error.filename or self.out
+            raise SetupError(f"{where}: {error.strerror or error}; {GO_ON}") from error
+
+    def _run(self, clock: Clock) -> dict[str, Any]:
         workshop = self.workshop()
         self._begin(workshop)
         ledger = Ledger(self.out)
-        clock = Clock(self.settings.minutes)
         left_out: list[LeftOut] = []
-        while stages := self.due(workshop, ledger.results, [each.cell for each in left_out]):
-            left_out += run_stages(stages, workshop, ledger, clock, self.tell)
+        while stages := self.due(workshop, ledger.results, over := [each.cell for each in left_out]):
+            later = self._later(workshop, ledger.results, {*over, *(cell for each in stages for cell in each.cells)})
+            left_out += run_stages(stages, workshop, ledger, clock, self.tell, later)
         ledger.settle()
         return self.finish(workshop, ledger.results, left_out)
 
@@ -67,17 +84,30 @@ class Campaign:
         facts = self.facts(workshop)
         if (self.out / FACTS).exists():
             known = read_facts(self.out).identity
-            if differing := sorted(key for key in facts.identity if facts.identity[key] != known.get(key)):
+            differing = [
+                f"{key} {_short(value)}, received {_short(known.get(key))}"
+                for key, value in facts.identity.items()
+                if value != known.get(key)
+            ]
+            if differing:
                 raise OptionError(
-                    f"{self.out}: expected a new folder, or that of the same audit, received one with another "
-                    f"{' and '.join(differing)}"
+                    f"{self.out}: expected a new folder, or that of the same audit: {'; expected '.join(differing)}"
                 )
+        elif found := [name for name in (TRIALS, CELLS) if (self.out / name).exists()]:
+            raise OptionError(f"{self.out}: expected a new folder, received one with {found[0]} and no {FACTS}")
         write_facts(facts, self.out)
+
+    def _later(self, workshop: Workshop, results: Sequence[Result], known: Collection[Cell]) -> list[Cell]:
+        """Cells that will be due after those known, as far as can be told by now."""
+        done = {result.cell for result in results}
+        cells = [cell for phase in self._phases for stage in phase(workshop, results) for cell in stage.cells]
+        return [cell for cell in dict.fromkeys(cells) if cell not in done and cell not in known]
 
     def workshop(self) -> Workshop:
         """Where the cells are done, with the subject's images divided."""
         most = max((labels for labels in self.settings.budgets), default=0)
-        wanted = max(most, ADAPTED_LABELS if self.subject.design else 0)
+        adapts = self.subject.design is not None and self.settings.scope == Scope.FULL
+        wanted = max(most, ADAPTED_LABELS if adapts else 0)
         parts = split(self.subject, labels=wanted, tested=self.settings.tested, seed=self.settings.seed)
         return Workshop(self.subject, parts, self.settings, self.out)
 
@@ -88,7 +118,7 @@ class Campaign:
         were done.
         """
         over = {result.cell for result in results} | set(left_out)
-        for phase in (self._stages_one, self._stages_two, self._stages_three, self._stages_four, self._stages_five):
+        for phase in self._phases:
             stages = [
                 Stage(each.name, tuple(c for c in each.cells if c not in over)) for each in phase(workshop, results)
             ]
@@ -119,7 +149,7 @@ class Campaign:
             provenance=self._provenance(workshop),
             fold_case=self.settings.fold_case,
             prices=self.settings.prices,
-            flags=(*workshop.split.flags, *self._missing()),
+            flags=(*workshop.split.flags, *self._missing(), *self._dropped(len(workshop.split.pool))),
             variants=variants,
             legibility=workshop.legibility([BASE, *variants] if variants else []),
             drift=tuple(each.condition for each in schedule(design)) if design else (),
@@ -134,17 +164,33 @@ class Campaign:
             return None
         return at(design, _places(names_of(design), changes))
 
-    def _stages_one(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    @property
+    def _phases(self) -> Sequence[Phase]:
+        if self.settings.scope == Scope.LABELS:
+            return (self._stages_labels,)
+        return (
+            self._stages_first,
+            self._stages_features,
+            self._stages_proposal,
+            self._stages_pairs,
+            self._stages_perturbed,
+        )
+
+    def _stages_labels(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+        """The label curve, without an attacker who has the generator itself."""
+        return self._doable(label_stages(self.settings, len(workshop.split.pool)))
+
+    def _stages_first(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         return self._doable(first_stages(self.subject, self.settings, len(workshop.split.pool)))
 
-    def _stages_two(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_features(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
             return []
         stages, variants = feature_stages(self.subject.design)
         workshop.variants |= variants
         return self._doable(stages)
 
-    def _stages_three(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_pairs(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
             return []
         effects = effects_of(results, workshop.variants, fold_case=self.settings.fold_case)
@@ -152,15 +198,18 @@ class Campaign:
         workshop.variants |= variants
         return self._doable([stage])
 
-    def _stages_four(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
-        stages = [perturbation_stage(len(workshop.split.pool))]
+    def _stages_perturbed(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+        """What an owner could add to a design, and what he could change of it from time to time."""
+        stages = []
+        if self._untrainable is None:  # a perturbation needs the network's gradient
+            stages.append(perturbation_stage(len(workshop.split.pool)))
         if self.subject.design is not None:
             steps = schedule(self.subject.design)
             workshop.variants |= {variant.condition: variant for variant in steps}
             stages.append(Stage("drift", tuple(drift_cells(steps, TRAINED))))
         return self._doable(stages)
 
-    def _stages_five(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_proposal(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
         """The proposal of ``--improve``, once all that it rests on is measured."""
         if not self.improve or self.subject.design is None:
             return []
@@ -182,11 +231,20 @@ class Campaign:
         return untrainable()
 
     def _missing(self) -> list[str]:
-        """What was not tried for want of a program or a library."""
+        """What was not tried for want of a program or a library, and what to install for it."""
         told = [f"{attack.name} was not tried: {attack.missing()}" for attack in STOCK if attack.missing()]
         if max(self.settings.budgets) > 0 and self._untrainable:
             told.append(f"no attacker was trained: {self._untrainable}")
         return told
+
+    def _dropped(self, pool: int) -> list[str]:
+        """Budgets for which there are not enough images."""
+        dropped = [labels for labels in self.settings.budgets if labels > pool]
+        if not dropped:
+            return []
+        told = ", ".join(f"{labels:,}" for labels in dropped)
+        instead = f"{pool:,} labels were tried instead" if budgets_for(dropped, pool) else "no label was tried"
+        return [f"budgets of {told} labels were left out: {pool:,} images are left to label; {instead}"]
 
     def _provenance(self, workshop: Workshop) -> dict[str, Any]:
         return {
@@ -195,6 +253,7 @@ class Campaign:
             "fold_case": self.settings.fold_case,
             "budgets": list(self.settings.budgets),
             "minutes": self.settings.minutes,
+            "images_sha256": workshop.split.sha256,
             "labelled": len(workshop.split.pool),
             "duplicates": workshop.split.duplicates,
             "version": __version__,
@@ -214,6 +273,12 @@ def _adapted(variant: Variant) -> Cell:
 def _places(names: Sequence[str], changes: Mapping[str, float]) -> list[tuple[int, float]]:
     """(place, severity) of distortions that are changed by name."""
     return [(names.index(name), severity) for name, severity in changes.items() if name in names]
+
+
+def _short(value: object) -> str:
+    """A value of a few words."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _version(package: str) -> str | None:

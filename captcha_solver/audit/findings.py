@@ -53,15 +53,13 @@ def solved_of(result: Result, *, fold_case: bool) -> list[bool]:
 
 
 def curves(results: Sequence[Result], *, fold_case: bool) -> list[Curve]:
-    """The label curve of each attack that can be trained."""
+    """The label curve of each attack; of one that was tried once, a single point."""
     found: dict[str, dict[int, Result]] = {}
     for result in results:
         if result.cell.condition == BASE and result.cell.trained_on == BASE:
             found.setdefault(result.cell.attack, {})[result.cell.labels] = result
     made = []
     for attack, by_labels in found.items():
-        if len(by_labels) < 2:
-            continue
         ordered = sorted(by_labels, key=_order)
         solved = {labels: solved_of(by_labels[labels], fold_case=fold_case) for labels in ordered}
         points = [Point(labels, Rate(sum(solved[labels]), len(solved[labels]))) for labels in ordered]

@@ -1,7 +1,7 @@
 """A report (JSON) in, one self-contained HTML page, a Markdown summary or a badge out."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,37 @@ def html(report: Mapping[str, Any], sheet_png: bytes | None = None) -> str:
 
 
 def _plots(report: Mapping[str, Any]) -> dict[str, str]:
-    adaptive = [row for row in report["features"] if row["adaptive"]] or list(report["features"])
-    strongest = sorted(adaptive, key=lambda row: -abs(row["change"]))[:MOST_BARS]
+    strongest = sorted(_telling(report["features"]), key=lambda row: -abs(row["change"]))[:MOST_BARS]
     drift = report["drift"]
     best = _best_break(report)
     return {
         "curves": plots.label_curves(report["curves"], [t["threshold"] for t in report["thresholds"]]),
         "features": plots.feature_chart(sorted(strongest, key=lambda row: row["change"])),
+        "sweeps": plots.sweep_charts(_sweeps(report["features"])),
         "coverage": plots.risk_coverage_chart(report["confidence"]["curve"]) if report["confidence"] else "",
         "errors": plots.error_chart([_shares(row) for row in report["breakdown"]]),
         "places": plots.place_chart(best["places"]) if best and best["places"] else "",
         "drift": plots.matrix_chart(drift["steps"], drift["matrix"]) if drift else "",
     }
+
+
+def _telling(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each distortion taken away and each raised to 5: of an attacker trained anew, where there is one."""
+    ends = [row for row in features if "+" not in row["name"] and row["what"] in ("removed", "at 5")]
+    chosen: dict[str, dict[str, Any]] = {}
+    for row in sorted(ends, key=lambda row: row["adaptive"]):
+        chosen[row["condition"]] = row
+    return list(chosen.values())
+
+
+def _sweeps(features: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
+    """For each distortion the unaware attacker's rate at each severity."""
+    sweeps: dict[str, dict[float, float]] = {}
+    for row in features:
+        if not row["adaptive"] and "+" not in row["name"]:
+            severity = 0.0 if row["what"] == "removed" else float(row["what"].removeprefix("at "))
+            sweeps.setdefault(row["name"], {})[severity] = row["rate"]
+    return [(name, sorted(rates.items())) for name, rates in sorted(sweeps.items()) if len(rates) > 1]
 
 
 def _shares(row: Mapping[str, Any]) -> tuple[str, list[tuple[str, float]]]:

@@ -1,6 +1,6 @@
 """A subject and settings in, the cells of its audit out, in the order in which they tell most for their time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from captcha_solver.audit.attacks import MODELS, STOCK
@@ -8,7 +8,7 @@ from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.features import Variant, pairs, removals, sweep
 from captcha_solver.audit.findings import paired
 from captcha_solver.audit.perturb import PERTURBATIONS, WASHES
-from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.settings import FEWEST_LABELS, AuditSettings
 from captcha_solver.audit.statistics import paired_change
 from captcha_solver.audit.subject import Subject
 from captcha_solver.designs.design import Design
@@ -28,18 +28,40 @@ class Stage:
 
 def first_stages(subject: Subject, settings: AuditSettings, pool: int) -> list[Stage]:
     """The stages that depend on nothing measured: without labels, the label curve, a generator."""
-    stock = [attack for attack in STOCK if attack.missing() is None]
-    zero = [Cell(attack.name) for attack in (*stock, *MODELS)]
-    curve = [
-        Cell(attack.name, labels)
-        for labels in settings.budgets
-        if 0 < labels <= pool
-        for attack in reversed(MODELS)  # the stronger first: time may run out
-    ]
-    stages = [Stage("without labels", tuple(zero)), Stage("label curve", tuple(curve))]
+    stages = label_stages(settings, pool)
     if subject.available is None:
         stages.append(Stage("with a generator", tuple(Cell(attack.name, UNLIMITED) for attack in reversed(MODELS))))
     return stages
+
+
+def label_stages(settings: AuditSettings, pool: int) -> list[Stage]:
+    """Every attack without labels, then those that can learn with each budget: the stronger attack first."""
+    stock = [attack for attack in STOCK if attack.missing() is None]
+    zero = [Cell(attack.name) for attack in (*stock, *MODELS)]
+    budgets = most_telling(budgets_for(settings.budgets, pool))
+    curve = [Cell(attack.name, labels) for attack in reversed(MODELS) for labels in budgets]
+    return [Stage("without labels", tuple(zero)), Stage("label curve", tuple(curve))]
+
+
+def budgets_for(asked: Collection[int], pool: int) -> list[int]:
+    """The budgets above 0 that a pool of labels allows, rising; all of the pool where more was asked for."""
+    fit = {labels for labels in asked if 0 < labels <= pool}
+    if any(labels > pool for labels in asked) and pool >= FEWEST_LABELS:
+        fit.add(pool)
+    return sorted(fit)
+
+
+def most_telling(rising: Sequence[int]) -> list[int]:
+    """The last of them, then the first, then those in the middle of what lies between: time may run out."""
+    ordered = [*rising[-1:], *rising[:1]]
+    gaps = [(0, len(rising) - 1)]
+    while gaps:
+        low, high = gaps.pop(0)
+        middle = (low + high) // 2
+        if low < middle < high:
+            ordered.append(rising[middle])
+            gaps += [(low, middle), (middle, high)]
+    return list(dict.fromkeys(ordered))
 
 
 def feature_stages(design: Design) -> tuple[list[Stage], dict[str, Variant]]:

@@ -77,6 +77,40 @@ def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
     return _svg(parts, "What each distortion buys", height)
 
 
+def sweep_charts(sweeps: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
+    """One small chart a distortion: (name, (severity 0-5, solve rate) in order), all on the same axes."""
+    across, wide, tall = 3, WIDTH / 3, 128
+    parts = []
+    for number, (name, points) in enumerate(sweeps):
+        left, top = wide * (number % across) + 34, tall * (number // across) + 24
+        width, height = wide - 48, tall - 56
+
+        def place(point: tuple[float, float], at: tuple[float, float, float, float]) -> tuple[float, float]:
+            x, y, w, h = at
+            return x + w * point[0] / 5, y + h * (1 - point[1])
+
+        line = [place(point, (left, top, width, height)) for point in points]
+        grid = "".join(
+            f'<line class="grid" x1="{left:.1f}" x2="{left + width:.1f}" y1="{top + height * (1 - t):.1f}" '
+            f'y2="{top + height * (1 - t):.1f}"/><text class="small" x="{left - 4:.1f}" '
+            f'y="{top + height * (1 - t) + 4:.1f}" text-anchor="end">{100 * t:.0f}</text>'
+            for t in (0, 0.5, 1)
+        )
+        dots = "".join(
+            f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="2.5"><title>{escape(name)} at {severity:g}: '
+            f"{_percent(rate)}</title></circle>"
+            for (x, y), (severity, rate) in zip(line, points, strict=True)
+        )
+        ticks = "".join(
+            f'<text class="small" x="{left + width * t / 5:.1f}" y="{top + height + 15:.1f}" '
+            f'text-anchor="middle">{t}</text>'
+            for t in range(6)
+        )
+        title = f'<text class="label" x="{left:.1f}" y="{top - 9:.1f}">{escape(name)}</text>'
+        parts.append(f'{title}{grid}{ticks}<polyline class="line s0" points="{_points(line)}"/>{dots}')
+    return _svg(parts, "Solve rate against severity", tall * -(-len(sweeps) // across))
+
+
 def risk_coverage_chart(curve: Sequence[Sequence[float]]) -> str:
     """Accuracy of the answers given against the share of images answered."""
     parts = [_frame("share of images answered, the surest first", "accuracy of the answers")]

@@ -59,8 +59,10 @@ class Facts:
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for two runs to be one audit."""
-        known = {"subject": self.provenance["subject"], "number of images": self.design["tested"]}
-        return known | {key: self.provenance[key] for key in ("seed", "budgets")}
+        known = {**self.provenance["subject"], "number of tested images": self.design["tested"]}
+        return known | {
+            key: self.provenance[key] for key in ("seed", "budgets", "fold_case", "images_sha256", "version")
+        }
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
@@ -99,7 +101,7 @@ def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
         "provenance": {**facts.provenance, "models": _models(results)},
         "attacks": findings.attack_rows(results, fold_case=fold),
         "best": None if best is None else {"name": best.cell.attack, "labels": best.cell.labels},
-        "curves": [findings.curve_row(each) for each in curves],
+        "curves": [findings.curve_row(each) for each in curves if len(each.points) > 1],
         "thresholds": findings.threshold_rows(best, curve, fold_case=fold) if best else [],
         "cost": findings.cost_row(best, facts.prices, fold_case=fold) if best else None,
         "confidence": findings.confidence_row(best, fold_case=fold) if best else None,

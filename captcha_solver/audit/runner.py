@@ -1,17 +1,22 @@
 """Stages of cells in, a ledger of results out: goes on where it stopped, and keeps to its minutes."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from captcha_solver.audit.attacks import UNLIMITED_STEPS
-from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger
+from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
+from captcha_solver.audit.perturb import perturbation_of
 from captcha_solver.audit.plan import Stage
-from captcha_solver.audit.tuning import steps_for
-from captcha_solver.audit.workshop import Workshop
-from captcha_solver.errors import OptionError
+from captcha_solver.audit.tuning import OutOfTimeError, steps_for
+from captcha_solver.audit.workshop import PERTURBED, Workshop
+from captcha_solver.errors import DatasetError, OptionError
 
-START_S, STEP_S, READ_S = 15.0, 0.4, 0.02  # of a training, its step and one image, before any was timed
+START_S, READ_S, PERTURB_S = 15.0, 0.01, 0.02  # of a training, an image, and its step of a perturbation
+STEP_S = {"sliding": 0.4, "segmented": 0.1}  # of a training; all of these before any was timed
+EXPORT_S = 20.0  # what comes after the last step, and cannot be cut short
+REPORT_S, REPORT_SHARE = 15.0, 0.1  # kept for the report, whichever is less
 REMEMBERED = 5  # the last so many cells weigh most
 
 
@@ -23,8 +28,15 @@ class Clock:
     began: float = field(default_factory=time.monotonic)
     _ratios: dict[bool, tuple[float, int]] = field(default_factory=dict)  # trained or not -> ratio, cells timed
 
+    @property
+    def ends_at(self) -> float:
+        """When the last cell has to be done (``time.monotonic``)."""
+        if self.minutes is None:
+            return math.inf
+        return self.began + 60 * self.minutes - min(REPORT_S, 60 * self.minutes * REPORT_SHARE)
+
     def left_s(self) -> float:
-        return float("inf") if self.minutes is None else 60 * self.minutes - (time.monotonic() - self.began)
+        return self.ends_at - time.monotonic()
 
     def estimate_s(self, guessed_s: float, *, trained: bool) -> float:
         return self._ratios.get(trained, (1.0, 0))[0] * guessed_s
@@ -45,43 +57,65 @@ class LeftOut:
 
 
 Tell = Callable[[str, int, int, float], None]
-"""Stage, cells done, cells in it, seconds that the rest of it takes."""
+"""Stage, cells done, cells in it (as many once it is over), seconds that the rest of the audit takes."""
 
 
 def run_stages(
-    stages: Iterable[Stage], workshop: Workshop, ledger: Ledger, clock: Clock, tell: Tell = lambda *_: None
+    stages: Sequence[Stage],
+    workshop: Workshop,
+    ledger: Ledger,
+    clock: Clock,
+    tell: Tell = lambda *_: None,
+    later: Iterable[Cell] = (),
 ) -> list[LeftOut]:
-    """Do every cell that is not done and fits in; those left out, with why."""
+    """Do every cell that is not done and fits in; those left out, with why. ``later``: cells known to come after."""
     left_out: list[LeftOut] = []
-    for stage in stages:
-        todo = [cell for cell in stage.cells if cell not in ledger]
-        for done, cell in enumerate(todo):
-            tell(stage.name, done, len(todo), _rest_s(todo[done:], workshop, clock))
-            needed = _estimate(cell, workshop, clock)
-            if needed > clock.left_s():
-                left_out.append(LeftOut(cell, f"needs about {needed:.0f} s, and the time was up"))
-                continue
-            began, guessed, trained = time.monotonic(), _guess_s(cell, workshop), workshop.must_train(cell)
-            try:
-                ledger.add(workshop.do(cell))
-            except OptionError as error:  # it cannot be trained: the others can
-                left_out.append(LeftOut(cell, str(error)))
-            clock.learn(guessed, time.monotonic() - began, trained=trained)
+    todo = [[cell for cell in stage.cells if cell not in ledger] for stage in stages]
+    for place, stage in enumerate(stages):
+        after = [*(cell for cells in todo[place + 1 :] for cell in cells), *later]
+        for done, cell in enumerate(todo[place]):
+            tell(stage.name, done, len(todo[place]), rest_s([*todo[place][done:], *after], workshop, clock))
+            found = do_cell(cell, workshop, clock)
+            if isinstance(found, LeftOut):
+                left_out.append(found)
+            else:
+                ledger.add(found)
+        tell(stage.name, len(todo[place]), len(todo[place]), rest_s(after, workshop, clock))
     return left_out
 
 
-def _rest_s(cells: Sequence[Cell], workshop: Workshop, clock: Clock) -> float:
-    return sum(_estimate(cell, workshop, clock) for cell in cells)
+def do_cell(cell: Cell, workshop: Workshop, clock: Clock) -> Result | LeftOut:
+    """The result of a cell; left out, with why, where it does not fit into the minutes or cannot be trained."""
+    guessed, trained = guess_s(cell, workshop), workshop.must_train(cell)
+    needed = clock.estimate_s(guessed, trained=trained)
+    if needed > clock.left_s():
+        return LeftOut(cell, f"needs about {needed:.0f} s, and the time was up")
+    began = time.monotonic()
+    try:
+        result = workshop.do(cell, clock.ends_at - EXPORT_S)
+    except (OptionError, DatasetError, OutOfTimeError) as error:  # it cannot be trained: the others can
+        return LeftOut(cell, str(error))
+    clock.learn(guessed, time.monotonic() - began, trained=trained)
+    return result
 
 
-def _estimate(cell: Cell, workshop: Workshop, clock: Clock) -> float:
-    return clock.estimate_s(_guess_s(cell, workshop), trained=workshop.must_train(cell))
+def rest_s(cells: Iterable[Cell], workshop: Workshop, clock: Clock) -> float:
+    """What cells take together; an attacker who is needed for several is trained for the first of them."""
+    total, armed = 0.0, set()
+    for cell in cells:
+        attacker = (cell.attack, cell.labels, cell.trained_on, cell.seed)
+        trained = workshop.must_train(cell) and attacker not in armed
+        total += clock.estimate_s(guess_s(cell, workshop, trained=trained), trained=trained)
+        armed.add(attacker)
+    return min(total, max(clock.left_s(), 0.0))
 
 
-def _guess_s(cell: Cell, workshop: Workshop) -> float:
+def guess_s(cell: Cell, workshop: Workshop, *, trained: bool | None = None) -> float:
     """What a cell takes on some machine; only the ratios of such guesses are used once cells were timed."""
-    reading = workshop.settings.tested * READ_S
-    if not workshop.must_train(cell):
-        return reading
+    guessed = workshop.settings.tested * READ_S
+    if perturbation := perturbation_of(cell.condition):
+        guessed += PERTURBED * perturbation[0].steps * PERTURB_S
+    if not (workshop.must_train(cell) if trained is None else trained):
+        return guessed
     steps = UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels)
-    return START_S + STEP_S * steps + reading
+    return guessed + START_S + STEP_S.get(cell.attack, max(STEP_S.values())) * steps

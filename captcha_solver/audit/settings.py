@@ -1,12 +1,21 @@
 """What an audit is asked to do, checked once."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from captcha_solver.audit.cost import Prices
 from captcha_solver.errors import OptionError
 
 BUDGETS = (0, 20, 50, 100, 200, 500, 1000)
 TESTED = 500
+FEWEST_LABELS = 10  # that anything can be learnt from
+
+
+class Scope(StrEnum):
+    """How far an audit goes: all it can find out, or the attacks at each budget on the design as it is, and no more."""
+
+    FULL = "full"
+    LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +28,13 @@ class AuditSettings:
     seed: int = 0
     fold_case: bool = True
     prices: Prices = field(default_factory=Prices)
+    scope: Scope = Scope.FULL
 
     def __post_init__(self) -> None:
         if not self.budgets or min(self.budgets) < 0:
             raise OptionError(f"expected budgets of 0 labels and more, received {self.budgets}")
-        if any(0 < labels < 10 for labels in self.budgets):
-            raise OptionError(f"expected budgets of 0, or of 10 labels and more, received {self.budgets}")
+        if any(0 < labels < FEWEST_LABELS for labels in self.budgets):
+            raise OptionError(f"expected budgets of 0, or of {FEWEST_LABELS} labels and more, received {self.budgets}")
         if self.minutes is not None and self.minutes <= 0:
             raise OptionError(f"expected minutes above 0, received {self.minutes}")
         if self.tested < 1:

@@ -1,19 +1,19 @@
 """Labelled images in, two parts that share none out: those an attacker may learn from, and those he is tested on."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from captcha_solver.audit.looks import check, look_at, remarks
+from captcha_solver.audit.statistics import trials_to_claim
 from captcha_solver.audit.subject import Subject
-from captcha_solver.errors import DatasetError, ImageError
-from captcha_solver.image import read_image
+from captcha_solver.dataset import Dataset
+from captcha_solver.errors import DatasetError
 from captcha_solver.types import Sample
 
 FEWEST_TESTED = 30  # with fewer, a 95 % interval says next to nothing
 TEST_SHARE = 0.4  # of a folder, at most ``tested``
+TRIALS_FOR_1_PERCENT = trials_to_claim(0.01)
 LABEL_SEED, TEST_SEED = 1, 2  # of images that are drawn: apart, whatever the audit's own seed
 
 
@@ -26,6 +26,11 @@ class Split:
     duplicates: int
     flags: tuple[str, ...]
 
+    @property
+    def sha256(self) -> str:
+        """Hash of the tested images and their texts, in order: what the figures were measured on."""
+        return Dataset("tested", self.tested, (), frozenset(), 0).sha256
+
     def labelled(self, count: int) -> tuple[Sample, ...]:
         """The first ``count`` of the pool: what more labels buy is always added to the fewer."""
         return self.pool[:count]
@@ -37,22 +42,32 @@ def split(subject: Subject, *, labels: int, tested: int, seed: int) -> Split:
     An image whose pixels are those of one in the pool is taken out of the tested ones, and counted.
     """
     if subject.available is None:
-        pool = subject.samples(labels, part_seed(seed, LABEL_SEED)) if labels else []
-        test = subject.samples(tested, part_seed(seed, TEST_SEED))
+        pool = look_at(subject.samples(labels, part_seed(seed, LABEL_SEED)) if labels else [])
+        test = look_at(subject.samples(tested, part_seed(seed, TEST_SEED)))
     else:
-        everything = subject.samples(0, seed)
+        everything = look_at(subject.samples(0, seed))
         held = min(tested, max(round(len(everything) * TEST_SHARE), FEWEST_TESTED))
         test, pool = everything[:held], everything[held:]
-    _check_variety(subject, [*pool, *test])
-    known = {_pixels(each) for each in pool}
-    kept = [each for each in test if _pixels(each) not in known]
+    check(subject.name, [*pool, *test])
+    known = {each.pixels for each in pool}
+    kept = [each for each in test if each.pixels not in known]
     if len(kept) < FEWEST_TESTED:
-        raise DatasetError(
-            f"{subject.name}: expected at least {FEWEST_TESTED} images to test on that no label is of, received "
-            f"{len(kept)}; {FEWEST_TESTED + round(FEWEST_TESTED / TEST_SHARE)} images and more allow a conclusion"
-        )
-    duplicates = len(test) - len(kept)
-    return Split(tuple(pool), tuple(kept), duplicates, _flags(pool, kept, duplicates))
+        raise DatasetError(f"{subject.name}: {_too_few(len(test), len(kept))}")
+    flags = _flags([each.sample for each in pool], [each.sample for each in kept], len(test) - len(kept))
+    return Split(
+        tuple(each.sample for each in pool),
+        tuple(each.sample for each in kept),
+        len(test) - len(kept),
+        (*flags, *remarks([*pool, *kept])),
+    )
+
+
+def _too_few(drawn: int, kept: int) -> str:
+    same = f" ({drawn - kept} of {drawn} show what a labelled one shows)" if drawn > kept else ""
+    return (
+        f"expected at least {FEWEST_TESTED} images to test on, received {kept}{same}; {TRIALS_FOR_1_PERCENT} "
+        f"are needed to say of an attack that solves none that it stays below 1 %"
+    )
 
 
 def _flags(pool: Sequence[Sample], tested: Sequence[Sample], duplicates: int) -> tuple[str, ...]:
@@ -67,22 +82,6 @@ def _flags(pool: Sequence[Sample], tested: Sequence[Sample], duplicates: int) ->
     if pool and missing:
         flags.append(f"characters {''.join(sorted(missing))!r} are tested and are in no label")
     return tuple(flags)
-
-
-def _check_variety(subject: Subject, samples: Sequence[Sample]) -> None:
-    if len(samples) > 1 and len({_pixels(each) for each in samples}) == 1:
-        raise DatasetError(
-            f"{subject.name}: expected images that differ, received {len(samples)} that are all the same"
-        )
-
-
-def _pixels(sample: Sample) -> bytes:
-    """A hash of what is seen: files that differ and show the same are the same."""
-    try:
-        image = read_image(sample.image)
-    except ImageError:
-        return hashlib.sha256(sample.image).digest()
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
 
 
 def part_seed(seed: int, part: int) -> int:

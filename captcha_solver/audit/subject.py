@@ -1,24 +1,21 @@
 """What is audited: a design, a command, a Python callable or a folder in, labelled images on demand out."""
 
 import hashlib
-import importlib
-import inspect
-import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
-from captcha_solver.dataset import inspect_folder, read_folder
+from captcha_solver.audit.function import CallableSubject
+from captcha_solver.dataset import Dataset, inspect_folder, read_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.draw import draw_batch, random_texts
 from captcha_solver.designs.external import ExternalCommand, draw_external
 from captcha_solver.designs.load import builtin_designs, load_design
-from captcha_solver.errors import DatasetError, OptionError, SetupError
+from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.types import Sample
 
@@ -120,13 +117,42 @@ class FolderSubject:
         return len(self.samples(0, 0))
 
     def samples(self, count: int, seed: int) -> list[Sample]:
-        """All of them, ordered by a hash of seed and name, so that any part is a random part."""
-        samples = [each for each in read_folder(self.folder) if each.text]
-        return sorted(samples, key=lambda each: hashlib.sha256(f"{seed}|{each.id}".encode()).digest())
+        """All of them, so that any part is a random part."""
+        return shuffled([each for each in read_folder(self.folder) if each.text], seed)
 
     def provenance(self) -> Mapping[str, Any]:
-        dataset = inspect_folder(self.folder)
-        return {"kind": self.kind, "name": self.name, "sha256": dataset.sha256, "images": len(dataset.samples)}
+        return provenance_of(inspect_folder(self.folder), self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSubject:
+    """Labelled images that are at hand already; audited as a folder that holds them in this order."""
+
+    name: str
+    given: tuple[Sample, ...]
+    kind: str = "folder"
+    design: Design | None = None
+
+    @property
+    def available(self) -> int:
+        return len(self.given)
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        """All of them, as those of a folder."""
+        return shuffled(self.given, seed)
+
+    def provenance(self) -> Mapping[str, Any]:
+        return provenance_of(Dataset(self.name, self.given, (), frozenset(), 0), self.name)
+
+
+def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
+    """Ordered by a hash of seed and name."""
+    return sorted(samples, key=lambda each: hashlib.sha256(f"{seed}|{each.id}".encode()).digest())
+
+
+def provenance_of(dataset: Dataset, name: str) -> dict[str, Any]:
+    """What a folder of images is, with a hash of all that it holds."""
+    return {"kind": "folder", "name": name, "sha256": dataset.sha256, "images": len(dataset.samples)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,84 +173,3 @@ class CommandSubject:
 
     def provenance(self) -> Mapping[str, Any]:
         return {"kind": self.kind, "name": self.name, "argv": list(self.command.argv)}
-
-
-@dataclass(frozen=True, slots=True)
-class CallableSubject:
-    """``package.module:function``: called for each image, it returns the image and its text.
-
-    The image may be encoded bytes, a Pillow image or an array (H, W) or (H, W, 3) uint8. A parameter named ``rng`` is
-    given a ``numpy.random.Generator``, one named ``seed`` a whole number; without either the images cannot be repeated.
-    """
-
-    spec: str
-    kind: str = "callable"
-    design: Design | None = None
-    available: int | None = None
-
-    @property
-    def name(self) -> str:
-        return self.spec
-
-    def samples(self, count: int, seed: int) -> list[Sample]:
-        function = _function(self.spec)
-        wanted = set(inspect.signature(function).parameters)
-        drawn = []
-        for index in range(count):
-            given: dict[str, Any] = {}
-            if "rng" in wanted:
-                given["rng"] = np.random.default_rng([seed, index])
-            if "seed" in wanted:
-                given["seed"] = seed * 1_000_003 + index
-            try:
-                image, text = function(**given)
-            except Exception as error:  # whatever their code raises, it is said in one line
-                raise SetupError(f"{self.spec} raised {type(error).__name__}: {error}") from error
-            drawn.append(
-                Sample(f"{seed}-{index:05d}", _encoded(image, self.spec), _text(text, self.spec), self.name, seed)
-            )
-        return drawn
-
-    def provenance(self) -> Mapping[str, Any]:
-        function = _function(self.spec)
-        try:
-            source = inspect.getsource(function)
-        except (OSError, TypeError):
-            source = ""
-        return {"kind": self.kind, "name": self.spec, "sha256": hashlib.sha256(source.encode()).hexdigest()}
-
-
-def _function(spec: str) -> Callable[..., tuple[Any, Any]]:
-    module_name, _, name = spec.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SetupError(f"expected a function at {spec}, received: {error}") from error
-    if not callable(found):
-        raise SetupError(f"expected a function at {spec}, received {type(found).__name__}")
-    function: Callable[..., tuple[Any, Any]] = found
-    return function
-
-
-def _encoded(image: Any, spec: str) -> bytes:
-    if isinstance(image, bytes | bytearray):
-        return bytes(image)
-    if isinstance(image, Image.Image):
-        return encode_png(np.asarray(image.convert("RGB"), np.uint8))
-    array = np.asarray(image)
-    if array.dtype == np.uint8 and array.ndim in (2, 3):
-        return encode_png(np.ascontiguousarray(np.stack([array] * 3, -1) if array.ndim == 2 else array[..., :3]))
-    raise DatasetError(
-        f"expected {spec} to return bytes, a Pillow image or an array (H, W[, 3]) uint8, "
-        f"received {type(image).__name__}"
-    )
-
-
-def _text(text: Any, spec: str) -> str:
-    if not isinstance(text, str) or not text:
-        raise DatasetError(
-            f"expected {spec} to return the text of its image second, received {json.dumps(str(text))[:60]}"
-        )
-    return text

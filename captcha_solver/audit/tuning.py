@@ -6,16 +6,19 @@ the same trials: each number of labels has its number of steps, and nothing is h
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from captcha_solver.dataset import write_folder
 from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
+from captcha_solver.training.checkpoint import Progress
+from captcha_solver.training.progress import Meter
 from captcha_solver.types import Sample
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
 STEPS_BASE, STEPS_A_DOUBLING, MOST_STEPS = 60, 45, 1200
 LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
+
+
+class OutOfTimeError(Exception):
+    """A training was not done when the audit's time was up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,14 @@ def steps_for(labels: int) -> int:
     return round(min(STEPS_BASE + STEPS_A_DOUBLING * doublings, MOST_STEPS))
 
 
-def tune(route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, seed: int) -> Tuned:
-    """Train the shipped model of ``route`` for ``steps`` on labelled samples, or on a design (name or TOML file)."""
+def tune(
+    route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, seed: int, until: float = math.inf
+) -> Tuned:
+    """Train the shipped model of ``route`` for ``steps`` on labelled samples, or on a design (name or TOML file).
+
+    Labels with characters that the model cannot write are left out. A training that ``until`` (``time.monotonic``)
+    comes upon raises ``OutOfTimeError``: cut short, it would be another attacker.
+    """
     from captcha_solver.training.run import TrainRequest
 
     note = out / "tuned.json"
@@ -52,15 +65,43 @@ def tune(route: str, source: Sequence[Sample] | str, out: Path, *, steps: int, s
         return Tuned(load_bundle(out / "bundle"), known["core_s"])
     shutil.rmtree(out / "bundle", ignore_errors=True)  # of a training that was cut off: gone on with, it would differ
     start = load_bundle(shipped_bundles()[route])
-    spec = source if isinstance(source, str) else _folder(source, out)
+    spec = source if isinstance(source, str) else _folder(_writable(source, start), out)
     _make_repeatable(seed)
-    began = time.process_time()
-    bundle = ROUTES[route](TrainRequest((spec,), out / "bundle", route, route, None, {}), start, (steps, seed))
+    began = _core_s()
+    meter = Watch(out / "bundle", until)
+    bundle = ROUTES[route](TrainRequest((spec,), out / "bundle", route, route, None, {}), start, (steps, seed, meter))
     if not isinstance(source, str):
         bundle = _narrowed(bundle, source)
-    tuned = Tuned(bundle, round(time.process_time() - began, 1))
+    tuned = Tuned(bundle, round(_core_s() - began, 1))
     note.write_text(json.dumps({"core_s": tuned.core_s}), encoding="utf-8")
     return tuned
+
+
+class Watch(Meter):
+    """Stands where a training's progress bar would: the audit has one of its own, and its time is bounded."""
+
+    def __init__(self, out: Path, until: float) -> None:
+        super().__init__(out)
+        self._until = until
+
+    def __enter__(self) -> Self:
+        return self
+
+    def update(self, used: float, progress: Progress, loss: float) -> None:
+        if time.monotonic() > self._until:
+            raise OutOfTimeError(f"the time was up when {used:.0%} of its training was done")
+
+
+def _core_s() -> float:
+    """Seconds of a core that this process and those that drew for it have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _writable(samples: Sequence[Sample], start: Bundle) -> Sequence[Sample]:
+    """Those of ``samples`` whose texts the model can write."""
+    known = set(start.charset.symbols)
+    return [sample for sample in samples if set(sample.text) <= known]
 
 
 def _make_repeatable(seed: int) -> None:
@@ -79,8 +120,8 @@ def _make_repeatable(seed: int) -> None:
 
 def _folder(samples: Sequence[Sample], out: Path) -> str:
     folder = out / "labels"
-    if not folder.exists():
-        write_folder(samples, folder)
+    shutil.rmtree(folder, ignore_errors=True)  # of an audit that was cut off while it wrote them
+    write_folder(samples, folder)
     return str(folder)
 
 
@@ -92,13 +133,13 @@ def _narrowed(bundle: Bundle, samples: Sequence[Sample]) -> Bundle:
     return amend_bundle(bundle, length=shared_length(labels), alphabet=alphabet(labels))
 
 
-def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int]) -> Bundle:
+def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]) -> Bundle:
     from captcha_solver.training.calibration import Calibration
     from captcha_solver.training.loop import Settled, TrainSettings, train
     from captcha_solver.training.sliding import SlidingTask
     from captcha_solver.training.sources import Fold, Source
 
-    steps, seed = how
+    steps, seed, meter = how
     task = SlidingTask.from_sources(request.sources, labels=None, batch=BATCH, workers=1, start=start)
     replayed = (*task.mixture.sources, Source(REPLAY, REPLAY_WEIGHT))
     task = replace(task, mixture=replace(task.mixture, sources=replayed, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
@@ -106,17 +147,17 @@ def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int]) -> Bu
         batch=BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed, layer_decay=LAYER_DECAY
     )
     settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
-    return train(task, request.out, settings, start_from=start, settled=settled)
+    return train(task, request.out, settings, start_from=start, meter=meter, settled=settled)
 
 
-def _segmented(request: "TrainRequest", start: Bundle, how: tuple[int, int]) -> Bundle:
+def _segmented(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]) -> Bundle:
     from captcha_solver.training.glyphs import GlyphTask
     from captcha_solver.training.loop import TrainSettings, train
 
-    steps, seed = how
+    steps, seed, meter = how
     task = GlyphTask.from_sources(request.sources, labels=None, batch=4 * BATCH, workers=1, start=start)
     settings = TrainSettings(batch=4 * BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed)
-    return train(task, request.out, settings, start_from=start)
+    return train(task, request.out, settings, start_from=start, meter=meter)
 
 
 ROUTES = {"sliding": _sliding, "segmented": _segmented}

@@ -1,6 +1,7 @@
 """Cells in, results out: draws the images of each variant, arms each attacker once, and lets him read."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,11 +39,16 @@ class Workshop:
     _legible: dict[str, float] = field(default_factory=dict)
     _adversary: Adversary | None = None
 
-    def do(self, cell: Cell) -> Result:
-        """Train what must be trained, and read the tested images of the cell's condition."""
+    def do(self, cell: Cell, until: float = math.inf) -> Result:
+        """Train what must be trained, and read the tested images of the cell's condition.
+
+        ``until`` (``time.monotonic``): a training that is not done by then raises ``OutOfTimeError``.
+        """
         tested = self.tested(cell.condition)
-        armed = self._arm(cell)
+        armed = self._arm(cell, until)
         solutions = armed.read(tested)
+        if cell.condition in self.variants:
+            self.legibility([cell.condition])  # now, while the time that it takes is counted
         return Result(
             cell=cell,
             outcomes=outcomes(cell, tested, solutions),
@@ -57,7 +63,11 @@ class Workshop:
         if condition == BASE:
             return self.split.tested
         if condition not in self._tested and (perturbation := perturbation_of(condition)):
-            self._tested[condition] = self._perturbed(self.split.tested[:PERTURBED], *perturbation)
+            how, wash = perturbation
+            if wash is None:
+                self._tested[condition] = self._perturbed(self.split.tested[:PERTURBED], how)
+            else:
+                self._tested[condition] = washed(self.tested(how.name), wash)
         elif condition not in self._tested:
             subject = DesignSubject(self.variants[condition].design)
             seed = part_seed(self.settings.seed, TEST_SEED)
@@ -78,7 +88,7 @@ class Workshop:
         """Whether the attacker of a cell is still to be trained."""
         return cell.labels != 0 and ATTACKS[cell.attack].trains and _key(cell) not in self._armed
 
-    def _arm(self, cell: Cell) -> Armed:
+    def _arm(self, cell: Cell, until: float) -> Armed:
         """The attacker of a cell; one is made once, and tested wherever he is needed."""
         key = _key(cell)
         if key not in self._armed:
@@ -89,26 +99,28 @@ class Workshop:
                 design_file=self._design_file(cell, folder),
                 seed=self.settings.seed + cell.seed,
                 folder=folder,
+                fold_case=self.settings.fold_case,
+                until=until,
             )
             self._armed[key] = ATTACKS[cell.attack].arm(cell.labels, ammunition)
         return self._armed[key]
 
-    def _perturbed(self, samples: Sequence[Sample], how: Perturbation, wash: str | None) -> list[Sample]:
-        """The samples, perturbed against the shipped sliding network, and washed; unreadable ones stay as they are."""
+    def _perturbed(self, samples: Sequence[Sample], how: Perturbation) -> list[Sample]:
+        """The samples, perturbed against the shipped sliding network; unreadable ones stay as they are."""
         read = [(sample, attempt(read_image, sample.image).value) for sample in samples]
         fit = [(sample, image) for sample, image in read if image is not None]
         if self._adversary is None:
             self._adversary = Adversary(load_bundle(shipped_bundles()["sliding"]))
         changed = self._adversary.perturb([image for _, image in fit], [sample.text for sample, _ in fit], how)
-        washed = [WASHES[wash](image) for image in changed] if wash else changed
-        by_id = {sample.id: encode_png(image) for (sample, _), image in zip(fit, washed, strict=True)}
+        by_id = {sample.id: encode_png(image) for (sample, _), image in zip(fit, changed, strict=True)}
         return [replace(sample, image=by_id.get(sample.id, sample.image)) for sample in samples]
 
     def _labelled(self, cell: Cell) -> Sequence[Sample]:
         if cell.labels == 0 or (cell.labels == UNLIMITED and self.subject.design is not None):
             return ()
         if perturbation := perturbation_of(cell.trained_on):
-            return self._perturbed(self.split.labelled(cell.labels), *perturbation)
+            how, _ = perturbation
+            return self._perturbed(self.split.labelled(cell.labels), how)
         count = UNLIMITED_IMAGES if cell.labels == UNLIMITED else cell.labels
         if cell.trained_on == BASE and count <= len(self.split.pool):
             return self.split.labelled(count)
@@ -126,6 +138,14 @@ class Workshop:
         path = folder / "design.toml"
         path.write_text(to_toml(design), encoding="utf-8")
         return path
+
+
+def washed(samples: Sequence[Sample], wash: str) -> list[Sample]:
+    """The samples after one of ``WASHES``; unreadable ones stay as they are."""
+    read = [(sample, attempt(read_image, sample.image).value) for sample in samples]
+    return [
+        sample if image is None else replace(sample, image=encode_png(WASHES[wash](image))) for sample, image in read
+    ]
 
 
 def _key(cell: Cell) -> str:

@@ -113,7 +113,11 @@ class Service:
                 return
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
-        """The JSON of an answer; tried again where there was none or it says to, ``ServiceError`` where it refuses."""
+        """The JSON of an answer."""
+        return parsed(self.answer(method, path, **request), lambda response: response.json())
+
+    def answer(self, method: str, path: str, **request: Any) -> Any:
+        """An answer; asked again where there was none or it says to, ``ServiceError`` where it refuses."""
         tries = self.patience.request()
         while True:
             try:
@@ -127,7 +131,7 @@ class Service:
                 continue
             if not response.is_success:
                 raise refusal(response)
-            return parsed(response, lambda response: response.json())
+            return response
 
     def _lost(self, error: Exception) -> str:
         return f"expected an answer from {self.url}, received none ({error or type(error).__name__})"

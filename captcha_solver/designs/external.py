@@ -1,7 +1,9 @@
 """Designs that are commands: run somebody else's generator, and check the folder that it filled."""
 
+import contextlib
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from captcha_solver.designs.places import PACKAGE, data_folder
 from captcha_solver.errors import DatasetError, DesignError, OptionError, SetupError
 
 STARTUP_S = 60.0
-PER_IMAGE_S = 0.25  # the slowest of the generators here draws 100 images in a second
+PER_IMAGE_S = 0.25  # the slowest of the generators here, claptcha, draws 50 images in a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,11 @@ def draw_external(command: ExternalCommand, count: int, out: Path, seed: int) ->
         raise OptionError(f"expected at least 1 image to draw, received {count}")
     argv = fill_in(command.argv, count, out, seed)
     make_empty(out)
-    run(argv, command.hint, STARTUP_S + PER_IMAGE_S * count)
-    check_folder(out, count, argv[0])
+    said = run(argv, command.hint, STARTUP_S + PER_IMAGE_S * count)
+    try:
+        check_folder(out, count, argv[0])
+    except DatasetError as error:
+        raise DatasetError(f"{error}; on stderr it said: {complaint(said)}" if said.strip() else str(error)) from None
 
 
 def fill_in(argv: Sequence[str], count: int, out: Path, seed: int) -> list[str]:
@@ -65,21 +70,51 @@ def make_empty(out: Path) -> None:
         raise OptionError(f"expected a new or empty folder to draw in, received {out}: it holds {held.name}")
 
 
-def run(argv: Sequence[str], hint: str, timeout_s: float) -> None:
-    """Run the program to its end; a failure becomes one line that says what to install."""
+def run(argv: Sequence[str], hint: str, timeout_s: float) -> str:
+    """Run the program to its end; what it wrote on stderr. A failure becomes one line that says what to install.
+
+    It gets a process group of its own, so that whatever it has started ends with it, however this ends.
+    """
     needs = f"; it needs: {hint}" if hint else ""
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
-        done = subprocess.run(
-            argv, env=environment, timeout=timeout_s, capture_output=True, encoding="utf-8", errors="replace"
+        program = subprocess.Popen(
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
         )
     except OSError as error:
         raise SetupError(f"cannot run {argv[0]!r} ({error.strerror}){needs}") from None
+    said = _ended(program, argv[0], timeout_s)
+    if program.returncode:
+        raise SetupError(f"{argv[0]} ended with status {program.returncode}: {complaint(said)}{needs}")
+    return said
+
+
+def _ended(program: subprocess.Popen[str], name: str, timeout_s: float) -> str:
+    """What a program wrote on stderr until its end; ``SetupError`` where that does not come."""
+    try:
+        return program.communicate(timeout=timeout_s)[1]
     except subprocess.TimeoutExpired:
-        raise SetupError(f"{argv[0]} was stopped: it had not finished after {timeout_s:.0f} s") from None
-    if done.returncode:
-        raise SetupError(f"{argv[0]} ended with status {done.returncode}: {complaint(done.stderr)}{needs}")
+        _end_group(program)
+        said = program.communicate()[1]
+        told = f"; it said: {complaint(said)}" if said.strip() else ""
+        raise SetupError(f"{name} was stopped: it had not finished after {timeout_s:.0f} s{told}") from None
+    finally:
+        _end_group(program)
+
+
+def _end_group(program: subprocess.Popen[str]) -> None:
+    """End a program and all that it started; of one that has ended, what it left running."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
 
 
 def complaint(stderr: str) -> str:
@@ -94,8 +129,11 @@ def check_folder(out: Path, count: int, program: str) -> None:
     labels = out / "labels.csv"
     if not labels.is_file():
         raise DatasetError(f"expected {program} to write {labels}, found none")
-    with labels.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.reader(file))
+    try:
+        with labels.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"{labels}: expected CSV in UTF-8 from {program}, received {error}") from None
     header = ",".join(rows[0]) if rows else ""
     if header != "filename,label":
         raise DatasetError(f"{labels}: expected the header filename,label, received {header!r}")

@@ -36,7 +36,15 @@ def server_program() -> str:
 
 @pytest.fixture(scope="session")
 def live(server_program: str) -> Iterator[Live]:
-    settings = Settings(port=free_port(), workers=1, api_keys=(MINE, OTHERS), rate=NO_LIMIT, max_jobs=100_000)
+    settings = Settings(
+        port=free_port(),
+        workers=1,
+        audit_workers=0,
+        api_keys=(MINE, OTHERS),
+        rate=NO_LIMIT,
+        max_jobs=100_000,
+        max_audits=100_000,
+    )
     with (
         service(settings, quiet=True) as running,
         client(running.url) as mine,

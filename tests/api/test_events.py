@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.auth import KeyRing
-from api.routes.results import _after
+from api.routes.results import heard_last
 from captcha_solver.types import Sample
 from tests.api.conftest import Light
 from tests.api.services import MINE, Live, Served, answered, until
@@ -111,7 +111,7 @@ def test_a_finished_job_is_told_whatever_was_heard_last(light: Light, last: str)
     ],
 )
 def test_what_redis_would_not_take_means_from_the_start(given: str, after: str) -> None:
-    assert _after(given) == after
+    assert heard_last(given) == after
 
 
 @pytest.mark.redis

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.api.services import MINE, Live
+from tests.workers.audits import FILES, ending
+from workers.audits_queue import audit_queue
+from workers.connection import connect
 
 pytestmark = pytest.mark.redis
 
-EXAMPLES = 100  # an operation, each in the phase of random requests; more find little that is new
+EXAMPLES = 60  # an operation, each in the phase of random requests; more find little that is new
 LEAST_CASES = 1000
 WITHIN_S = 300
 
@@ -30,7 +33,10 @@ def test_the_service_does_what_its_document_says(live: Live, tmp_path: Path) -> 
         "--no-color",
         "--request-timeout=60",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    settings = live.running.settings
+    redis = connect(settings.redis_url or "")
+    with ending(redis, audit_queue(settings, redis), FILES):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     tried = re.search(r"(\d+) generated, (\d+) passed", said)
@@ -55,6 +61,16 @@ def test_the_document_is_openapi_3_1_and_names_every_operation(live: Live) -> No
         "POST /v1/jobs/{job_id}/cancel",
         "GET /v1/jobs/{job_id}/results",
         "GET /v1/jobs/{job_id}/events",
+        "POST /v1/audits",
+        "GET /v1/audits",
+        "GET /v1/audits/{audit_id}",
+        "DELETE /v1/audits/{audit_id}",
+        "POST /v1/audits/{audit_id}/cancel",
+        "GET /v1/audits/{audit_id}/report",
+        "GET /v1/audits/{audit_id}/trials",
+        "GET /v1/audits/{audit_id}/badge.svg",
+        "GET /v1/audits/{audit_id}/files",
+        "GET /v1/audits/{audit_id}/events",
         "GET /v1/models",
         "GET /healthz",
         "GET /readyz",

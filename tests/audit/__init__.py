@@ -1,0 +1,1 @@
+"""Tests of the audit: attacks, findings, reports, the leaderboard."""
