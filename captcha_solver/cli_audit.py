@@ -1,6 +1,7 @@
 """The commands that judge: ``audit`` a design, and ``report`` on one again from its trials."""
 
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from captcha_solver.audit.findings import ANY
 from captcha_solver.cli_show import DONE, NOT_ALL, complain, show_table
+from captcha_solver.errors import OptionError
 
 FORMATS = ("table", "json", "markdown")
 FAIL_HELP = "Exit 1 if the best attack reads more, the ensemble's surest answer included."
@@ -47,7 +49,7 @@ def audit(subject: str, out: Path, **how: Any) -> int:
     from captcha_solver.audit.settings import AuditSettings, parse_budgets
     from captcha_solver.audit.subject import open_subject
 
-    command = shlex.split(how["command"]) if how["command"] else None
+    command = _split(how["command"]) if how["command"] else None
     settings = AuditSettings(
         budgets=parse_budgets(how["budgets"]),
         minutes=how["minutes"],
@@ -86,6 +88,14 @@ def report(folder: Path, fail_above: float | None, form: str) -> int:
     return _judged(found, fail_above)
 
 
+def _split(command: str) -> list[str]:
+    """The words of a command, as a shell would part them."""
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise OptionError(f"expected a command, received {command!r}: {error}") from error
+
+
 def _judged(report: dict[str, Any], fail_above: float | None) -> int:
     """The exit code: whether one attacker, or one who has all attacks and takes the surest answer, reads too much."""
     one = [row["rate"] for row in report["attacks"] if row["name"] != ANY]
@@ -93,9 +103,12 @@ def _judged(report: dict[str, Any], fail_above: float | None) -> int:
 
 
 def _tell(stage: str, done: int, total: int, left_s: float) -> None:
-    """Where the audit is, on a terminal."""
+    """Where the audit is: all the time on a terminal, else a line for each stage that is over."""
+    left = f"about {math.ceil(left_s / 60)} min to go"
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{stage}: {done} of {total}, about {left_s / 60:.0f} min for it", nl=False, err=True)
+        click.echo(f"\r\x1b[K{stage}: {done} of {total}, {left}" if done < total else "\r\x1b[K", nl=False, err=True)
+    elif done == total > 0:
+        complain(f"{stage}: {total} done, {left}", kind="note")
 
 
 def _show(report: dict[str, Any], form: str) -> None:

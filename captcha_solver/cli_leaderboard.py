@@ -43,7 +43,7 @@ def leaderboard(out: Path, file: Path | None, only: str | None, minutes_each: fl
 
 def _tell(design: str, stage: str, done: int, total: int, left_s: float) -> None:
     """Where it is: all the time on a terminal, else a line a stage."""
-    where = f"{design}, {stage}: {done} of {total}, about {left_s / 60:.0f} min for it"
+    where = f"{design}, {stage}: {done} of {total}, about {left_s / 60:.0f} min for what is left of it"
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{where}", nl=False, err=True)
     elif done == 0:

@@ -135,7 +135,7 @@ def packed_result(result: Result) -> bytes:
 def result_of(data: bytes) -> Result:
     known = json.loads(unpacked(data))
     cell, outcomes = Cell(**known.pop("cell")), [Outcome(**each) for each in known.pop("outcomes")]
-    return Result(cell, outcomes, **{**known, "notes": tuple(known["notes"])})
+    return Result(cell, outcomes, **known)
 
 
 def left_out_json(left_out: LeftOut) -> str:

@@ -1,12 +1,14 @@
 """One attack with one budget on one variant of a design: what is planned, what it did, and where that is kept."""
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from captcha_solver.audit.records import Record, parse_record
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.types import Sample, Solution
 
@@ -64,7 +66,18 @@ class Result:
     train_accuracy: float | None = None
     ms_per_solve: float = 0.0
     model_sha256: str = ""
-    notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished cell as ``cells.jsonl`` has it: all of its result but the outcomes, of which it has the number."""
+
+    cell: Cell
+    n: int
+    train_core_s: float
+    train_accuracy: float | None
+    ms_per_solve: float
+    model_sha256: str
 
 
 def outcomes(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[Outcome]:
@@ -75,25 +88,35 @@ def outcomes(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the two files of an audit hold. ``whole``: finished cells and nothing else."""
+
+    results: Sequence[Result]
+    whole: bool
+
+
 class Ledger:
     """The finished cells of an audit, in its folder: trials as they were read, and what each cell cost.
 
-    A cell counts once its line stands in ``cells.jsonl``; trials of one that was cut off are dropped on reading.
+    A cell counts once its line stands in ``cells.jsonl``; what an audit that was cut off left besides is dropped.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._results = self._read()
+        found = read_files(folder)
+        self._results = {result.cell.id: result for result in found.results}
+        if not found.whole:
+            self._rewrite(found.results)
 
     @property
     def results(self) -> list[Result]:
         """In an order that does not depend on which was done first."""
-        return sorted(self._results.values(), key=lambda result: result.cell.order)
+        return in_order(self._results.values())
 
     def settle(self) -> None:
         """Bring the files into that order: the same cells then make the same ``trials.jsonl``, byte for byte."""
-        self._write(TRIALS, (asdict(outcome) for result in self.results for outcome in result.outcomes))
-        self._write(CELLS, map(_entry, self.results))
+        self._rewrite(self.results)
 
     def __contains__(self, cell: Cell) -> bool:
         return cell.id in self._results
@@ -102,65 +125,110 @@ class Ledger:
         return self._results[cell.id]
 
     def add(self, result: Result) -> None:
-        """Write a finished cell: its trials first, then the line that makes them count."""
+        """Write a finished cell, once: its trials first, then the line that makes them count; all of it or nothing."""
+        if result.cell in self:
+            return
+        sizes = {name: _size(self._folder / name) for name in (TRIALS, CELLS)}
         try:
-            self._append(TRIALS, (asdict(outcome) for outcome in result.outcomes))
+            self._append(TRIALS, map(asdict, result.outcomes))
             self._append(CELLS, [_entry(result)])
         except OSError as error:
-            raise SetupError(f"{self._folder}: could not write ({error.strerror}); finished cells are kept") from error
+            for name, size in sizes.items():
+                _cut(self._folder / name, size)
+            raise self._unwritable(error) from error
         self._results[result.cell.id] = result
 
     def _append(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
-        with (self._folder / name).open("a", encoding="utf-8") as file:
-            file.writelines(_line(row) for row in rows)
+        with (self._folder / name).open("ab") as file:
+            file.writelines(map(_line, rows))
             file.flush()
             os.fsync(file.fileno())
 
-    def _read(self) -> dict[str, Result]:
-        by_cell: dict[str, list[Outcome]] = {}
-        for row in _rows(self._folder / TRIALS):
-            by_cell.setdefault(row["cell"], []).append(Outcome(**row))
-        results: dict[str, Result] = {}
-        for row in _rows(self._folder / CELLS):
-            cell = Cell(**row.pop("cell"))
-            found = by_cell.get(cell.id, [])
-            n = row.pop("n")
-            if len(found) >= n:
-                results[cell.id] = Result(cell, found[-n:] if n else [], **{**row, "notes": tuple(row["notes"])})
-        unfinished = set(by_cell) - set(results)
-        if unfinished or any(len(by_cell[key]) > len(results[key].outcomes) for key in results):
-            # drop the trials of cells that were cut off
-            self._write(TRIALS, (asdict(outcome) for result in results.values() for outcome in result.outcomes))
-        return results
+    def _rewrite(self, results: Sequence[Result]) -> None:
+        """Trials first: should it end between the two, they hold those of each cell in ``cells.jsonl``."""
+        self._write(TRIALS, (asdict(outcome) for result in results for outcome in result.outcomes))
+        self._write(CELLS, map(_entry, results))
 
     def _write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
         part = self._folder / f".{name}.part"
         try:
-            part.write_text("".join(map(_line, rows)), encoding="utf-8")
+            part.write_bytes(b"".join(map(_line, rows)))
             part.replace(self._folder / name)
         except OSError as error:
-            raise SetupError(f"{self._folder}: could not write ({error.strerror}); finished cells are kept") from error
+            _cut(part, None)
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SetupError:
+        return SetupError(f"{self._folder}: could not write ({error.strerror}); finished cells are kept")
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    return sorted(results, key=lambda result: result.cell.order)
+
+
+def read_files(folder: Path) -> Found:
+    """The finished cells in an audit's folder, as they stand there; ``DatasetError`` where it was tampered with.
+
+    Nothing is written, and cells are read before trials, so that it can be asked of an audit under way.
+    """
+    entries, cells_whole = _records(Entry, folder / CELLS)
+    trials, trials_whole = _records(Outcome, folder / TRIALS)
+    by_cell: dict[str, list[Outcome]] = {}
+    for outcome in trials:
+        by_cell.setdefault(outcome.cell, []).append(outcome)
+    results: dict[str, Result] = {}
+    for entry in entries:
+        id_ = entry.cell.id
+        if id_ in results:
+            raise DatasetError(f"{folder / CELLS}: expected each cell once, received {id_} again")
+        found = by_cell.get(id_, [])
+        if len(found) != entry.n or len({outcome.sample for outcome in found}) != entry.n:
+            raise DatasetError(
+                f"{folder / TRIALS}: expected trials of {entry.n} images in cell {id_}, as {CELLS} has it, "
+                f"received {len(found)} of {len({outcome.sample for outcome in found})} images"
+            )
+        results[id_] = _result(entry, found)
+    return Found(list(results.values()), cells_whole and trials_whole and set(by_cell) <= set(results))
 
 
 def _entry(result: Result) -> dict[str, Any]:
-    """A result as ``cells.jsonl`` has it: all but its outcomes, of which it has the number."""
-    entry = {key: value for key, value in asdict(result).items() if key not in {"cell", "outcomes"}}
-    return entry | {"cell": asdict(result.cell), "n": len(result.outcomes)}
+    known = {each.name: getattr(result, each.name) for each in fields(Entry) if each.name != "n"}
+    return asdict(Entry(**known, n=len(result.outcomes)))
 
 
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
+def _result(entry: Entry, outcomes: Sequence[Outcome]) -> Result:
+    known = {each.name: getattr(entry, each.name) for each in fields(Entry) if each.name != "n"}
+    return Result(**known, outcomes=outcomes)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a JSON-lines file; a last line that was cut off is not one."""
-    if not path.exists():
-        return
-    text = path.read_text(encoding="utf-8")
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        if not line.endswith("\n"):
-            return
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _records(kind: type[Record], path: Path) -> tuple[list[Record], bool]:
+    """The whole lines of a JSON-lines file, and whether there is nothing else: a line that was cut off ends it."""
+    try:
+        *lines, rest = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return [], True
+    found = []
+    for number, line in enumerate(lines, 1):
         try:
-            yield json.loads(line)
+            found.append(parse_record(kind, line))
         except ValueError as error:
-            raise DatasetError(f"{path}, line {number}: expected JSON, received {line[:60]!r}") from error
+            raise DatasetError(f"{path}, line {number}: {error}") from error
+    return found, not rest
+
+
+def _size(path: Path) -> int | None:
+    """None of a file that is not there."""
+    return path.stat().st_size if path.exists() else None
+
+
+def _cut(path: Path, size: int | None) -> None:
+    """Take off what was written beyond ``size``: it may be half of a line, and what stands before it is good."""
+    with contextlib.suppress(OSError):
+        if size is None:
+            path.unlink()
+        else:
+            os.truncate(path, size)

@@ -63,6 +63,15 @@ class Curve:
         return Needed(threshold, points[-1].labels, ">")
 
 
+def fewest(curves: Sequence[Curve], threshold: float) -> Needed | None:
+    """The labels with which the first attack reaches ``threshold``; where none does, the most that were tried."""
+    found = [needed for curve in curves if (needed := curve.needed(threshold))]
+    reached = [needed for needed in found if needed.bound != ">"]
+    if reached:
+        return min(reached, key=lambda needed: (needed.labels, needed.bound))
+    return max(found, key=lambda needed: needed.labels, default=None)
+
+
 def is_rising(points: Sequence[Point], last_step: Change | None) -> bool:
     """Whether the last budget still brought something, and there is something left to bring."""
     if len(points) < 2 or last_step is None or points[-1].rate.value >= AS_GOOD_AS_DONE:

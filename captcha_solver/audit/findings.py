@@ -8,8 +8,8 @@ import numpy as np
 from captcha_solver.audit.breakdown import Kind, breakdown, ensemble
 from captcha_solver.audit.cells import BASE, UNLIMITED, Result
 from captcha_solver.audit.cost import Effort, Prices, cost
-from captcha_solver.audit.curves import THRESHOLDS, Curve, Point, is_rising
-from captcha_solver.audit.statistics import Rate, calibration_error, paired_change, risk_coverage
+from captcha_solver.audit.curves import THRESHOLDS, Curve, Point, fewest, is_rising
+from captcha_solver.audit.statistics import Change, Rate, calibration_error, paired_change, risk_coverage
 from captcha_solver.audit.verdicts import PUBLISHED, judge
 
 ANY, SUREST = "ensemble: any of them", "ensemble: the surest answer"
@@ -44,6 +44,18 @@ def attack_rows(results: Sequence[Result], *, fold_case: bool) -> list[dict[str,
     return rows
 
 
+def within(results: Sequence[Result], labels: int, *, fold_case: bool) -> dict[str, Any] | None:
+    """The best that can be had for so many labels; None where nothing was tried for them.
+
+    An attack by itself, or all of them together by their surest answer. Which of several answers is right cannot be
+    known to an attacker, so that solved by any of them does not count; nor does who needs the generator.
+    """
+    affordable = [result for result in results if 0 <= result.cell.labels <= labels]
+    rows = [row for row in attack_rows(affordable, fold_case=fold_case) if row["name"] != ANY]
+    best = max(rows, key=lambda row: row["rate"], default=None)
+    return None if best is None else {key: best[key] for key in ("name", "labels", "n", "solved", "rate", "ci95")}
+
+
 def rate_of(result: Result, *, fold_case: bool) -> Rate:
     return Rate(sum(solved_of(result, fold_case=fold_case)), len(result.outcomes))
 
@@ -61,12 +73,17 @@ def curves(results: Sequence[Result], *, fold_case: bool) -> list[Curve]:
     made = []
     for attack, by_labels in found.items():
         ordered = sorted(by_labels, key=_order)
-        solved = {labels: solved_of(by_labels[labels], fold_case=fold_case) for labels in ordered}
-        points = [Point(labels, Rate(sum(solved[labels]), len(solved[labels]))) for labels in ordered]
-        counted = [labels for labels in ordered if labels != UNLIMITED]
-        step = paired_change(solved[counted[-2]], solved[counted[-1]]) if len(counted) > 1 else None
+        points = [Point(labels, rate_of(by_labels[labels], fold_case=fold_case)) for labels in ordered]
+        counted = [by_labels[labels] for labels in ordered if labels != UNLIMITED]
+        step = _step(*counted[-2:], fold_case=fold_case) if len(counted) > 1 else None
         made.append(Curve(attack, points, is_rising([p for p in points if p.labels != UNLIMITED], step)))
     return made
+
+
+def _step(before: Result, after: Result, *, fold_case: bool) -> Change | None:
+    """What the last budget brought, on the images that were read with both."""
+    pairs = paired(before, after, fold_case=fold_case)
+    return paired_change(*zip(*pairs, strict=True)) if pairs else None
 
 
 def curve_row(curve: Curve) -> dict[str, Any]:
@@ -88,13 +105,13 @@ def best_of(results: Sequence[Result], *, fold_case: bool) -> Result | None:
     return max(base, key=key, default=None)
 
 
-def threshold_rows(best: Result, curve: Curve | None, *, fold_case: bool) -> list[dict[str, Any]]:
-    """What each published threshold says of the best attack, and the labels that reached it."""
+def threshold_rows(best: Result, curves: Sequence[Curve], *, fold_case: bool) -> list[dict[str, Any]]:
+    """What each published threshold says of the best attack, and the fewest labels with which any attack reached it."""
     rate = rate_of(best, fold_case=fold_case)
     rows = []
     for threshold in PUBLISHED:
         judgement = judge(rate, threshold)
-        needed = curve.needed(threshold.rate) if curve else None
+        needed = fewest(curves, threshold.rate)
         rows.append(
             {
                 "threshold": threshold.rate,

@@ -59,8 +59,8 @@ def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
         for tick in (-widest, -widest / 2, 0, widest / 2, widest)
     ]
     parts.append(
-        f'<text class="small" x="{x(0):.1f}" y="{height - 6}" text-anchor="middle">'
-        "points of solve rate (bar, with 95 % interval) and of the legibility proxy (dot)</text>"
+        f'<text class="small" x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">'
+        "points of solve rate (bar, 95 % interval) and of the legibility proxy (dot)</text>"
     )
     for place, row in enumerate(rows):
         y = TOP + 26 * place + 13

@@ -6,7 +6,7 @@ report again.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,18 @@ from captcha_solver.audit import findings
 from captcha_solver.audit.advice import advise, predicted, proposal
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.cost import Prices
-from captcha_solver.audit.curves import Curve
+from captcha_solver.audit.curves import fewest
 from captcha_solver.audit.drift import MATRIX_LABELS, must_change, recovered
 from captcha_solver.audit.perturb import PERTURBATIONS
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
+from captcha_solver.audit.provenance import Provenance
+from captcha_solver.audit.records import parse_record
+from captcha_solver.audit.runner import LeftOut
 from captcha_solver.errors import DatasetError
 
 SCHEMA_VERSION = 1
 FACTS = "audit.json"
+KEPT_UNDER = 0.01  # the rate that a design is to keep attackers under by changing
 FEW_TESTED = 300  # 0 solved of so many bounds the rate by 1 %
 OVERFITTED = 0.3  # how much more of its own labels than of the tested images an attacker reads, to be flagged
 
@@ -42,11 +46,20 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What was attacked, and on how many images. ``kind``: of subject."""
+
+    name: str
+    kind: str
+    tested: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What an audit knows besides its results. ``legibility``: condition -> mean of the proxy."""
 
-    design: Mapping[str, Any]
-    provenance: Mapping[str, Any]
+    design: Audited
+    provenance: Provenance
     fold_case: bool
     prices: Prices
     flags: tuple[str, ...] = ()
@@ -54,7 +67,7 @@ class Facts:
     legibility: Mapping[str, float] = field(default_factory=dict)
     drift: tuple[str, ...] = ()  # the conditions of the schedule, in order
     proposed: str | None = None  # the condition that all advice together amounts to, where it was drawn
-    left_out: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -72,20 +85,11 @@ def read_facts(folder: Path) -> Facts:
     """The facts of the audit in ``folder``; ``DatasetError`` where it has none that can be read."""
     path = folder / FACTS
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if set(known) != {each.name for each in fields(Facts)}:
-            raise ValueError(f"fields {', '.join(sorted(known))}")
-        known["prices"] = Prices(**known["prices"])
-        known["variants"] = {
-            condition: Changed(tuple((name, float(at)) for name, at in row["severities"]))
-            for condition, row in known["variants"].items()
-        }
-        known |= {key: tuple(known[key]) for key in ("flags", "drift", "left_out")}
-        return Facts(**known)
+        return parse_record(Facts, path.read_bytes())
     except FileNotFoundError:
         raise DatasetError(f"{folder}: expected the folder of an audit, found no {FACTS}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise DatasetError(f"{path}: expected what an audit writes, received {error}") from error
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}") from error
 
 
 def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
@@ -93,16 +97,16 @@ def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
     fold = facts.fold_case
     best = findings.best_of(results, fold_case=fold)
     curves = findings.curves(results, fold_case=fold)
-    curve = next((c for c in curves if best and c.attack == best.cell.attack), None)
     features = features_of(facts, results)
     report: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "design": dict(facts.design),
-        "provenance": {**facts.provenance, "models": _models(results)},
+        "design": asdict(facts.design),
+        "provenance": {**asdict(facts.provenance), "models": _models(results)},
         "attacks": findings.attack_rows(results, fold_case=fold),
         "best": None if best is None else {"name": best.cell.attack, "labels": best.cell.labels},
+        "within_budget": findings.within(results, max(facts.provenance.budgets, default=0), fold_case=fold),
         "curves": [findings.curve_row(each) for each in curves if len(each.points) > 1],
-        "thresholds": findings.threshold_rows(best, curve, fold_case=fold) if best else [],
+        "thresholds": findings.threshold_rows(best, curves, fold_case=fold) if best else [],
         "cost": findings.cost_row(best, facts.prices, fold_case=fold) if best else None,
         "confidence": findings.confidence_row(best, fold_case=fold) if best else None,
         "breakdown": [
@@ -112,10 +116,10 @@ def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
         ],
         "features": features,
         "perturbation": findings.feature_rows(results, _perturbed(results), {}, fold_case=fold),
-        "drift": _drift(facts, results, curve),
+        "drift": _drift(facts, results),
         "advice": advice_of(facts, results),
         "improved": _improved(facts, results),
-        "left_out": [dict(each) for each in facts.left_out],
+        "left_out": [asdict(each) for each in facts.left_out],
     }
     report["flags"] = _flags(report, facts, results)
     return report
@@ -129,7 +133,7 @@ def features_of(facts: Facts, results: Sequence[Result]) -> list[dict[str, Any]]
 
 def advice_of(facts: Facts, results: Sequence[Result]) -> list[dict[str, Any]]:
     """What the owner of a design that can be changed is advised to do."""
-    if facts.design["kind"] != "design":
+    if facts.design.kind != "design":
         return []
     best = findings.best_of(results, fold_case=facts.fold_case)
     rate = findings.rate_of(best, fold_case=facts.fold_case) if best else None
@@ -156,9 +160,10 @@ def _improved(facts: Facts, results: Sequence[Result]) -> dict[str, Any] | None:
     }
 
 
-def _drift(facts: Facts, results: Sequence[Result], curve: Curve | None) -> dict[str, Any] | None:
+def _drift(facts: Facts, results: Sequence[Result]) -> dict[str, Any] | None:
     if not facts.drift:
         return None
+    curves = findings.curves(results, fold_case=facts.fold_case)
     names = [BASE, *facts.drift]
     rates = {
         (r.cell.trained_on, r.cell.condition): findings.rate_of(r, fold_case=facts.fold_case).value
@@ -170,7 +175,7 @@ def _drift(facts: Facts, results: Sequence[Result], curve: Curve | None) -> dict
         "steps": names,
         "matrix": [[rates.get((trained, tested)) for tested in names] for trained in names],
         "recovered": [asdict(each) for each in recovered(results, facts.drift, TRAINED, fold_case=facts.fold_case)],
-        "must_change": must_change(curve.needed(0.01) if curve else None),
+        "must_change": must_change(fewest(curves, KEPT_UNDER)),
     }
 
 
@@ -181,7 +186,7 @@ def _models(results: Sequence[Result]) -> dict[str, str]:
 
 def _flags(report: Mapping[str, Any], facts: Facts, results: Sequence[Result]) -> list[str]:
     """What to mind when reading the report."""
-    flags, tested = list(facts.flags), facts.design["tested"]
+    flags, tested = list(facts.flags), facts.design.tested
     if tested < FEW_TESTED:
         flags.append(f"only {tested} images were tested: nothing below {300 / tested:.1f} % can be told")
     flags += [
@@ -196,7 +201,8 @@ def _flags(report: Mapping[str, Any], facts: Facts, results: Sequence[Result]) -
 def _overfits(result: Result, facts: Facts) -> bool:
     rate = findings.rate_of(result, fold_case=facts.fold_case).value
     own = result.train_accuracy
-    return result.cell.condition == BASE and own is not None and own - rate > OVERFITTED
+    same = result.cell.condition == result.cell.trained_on == BASE  # what another design was learnt from is no measure
+    return same and own is not None and own - rate > OVERFITTED
 
 
 def _overfitted(result: Result, facts: Facts) -> str:

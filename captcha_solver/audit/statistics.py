@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.score import Z_95, wilson
+from captcha_solver.score import wilson
 
 BINS = 15
 CONFIDENCE = 0.95
@@ -71,6 +71,15 @@ def trials_to_claim(threshold: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-threshold))
 
 
+def chance_of(solved: int, n: int, rate: float) -> float:
+    """How likely ``solved`` or more of ``n`` attempts succeed where each does so with ``rate`` (binomial, exact)."""
+    if not 0 < rate < 1:
+        raise ValueError(f"expected a rate between 0 and 1, received {rate}")
+    at, off = math.log(rate), math.log1p(-rate)
+    ways = (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(solved))
+    return max(1 - math.fsum(math.exp(way + k * at + (n - k) * off) for k, way in enumerate(ways)), 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What an attacker gets who answers only where he is sure enough."""
@@ -87,7 +96,9 @@ class Coverage:
     @property
     def area(self) -> float:
         """Area under the risk-coverage curve (Geifman and El-Yaniv 2017): mean error over all coverages, 0 is best."""
-        return float(np.mean(1 - self.accuracy)) if len(self.accuracy) else 1.0
+        if not len(self.accuracy):
+            return 1.0
+        return float(np.sum(np.diff(self.coverage, prepend=0.0) * (1 - self.accuracy)))
 
 
 def risk_coverage(confidences: Sequence[float], solved: Sequence[bool]) -> Coverage:
@@ -112,12 +123,3 @@ def calibration_error(confidences: Sequence[float], solved: Sequence[bool]) -> f
         inside = place == each
         error += float(inside.mean()) * abs(float(sure[inside].mean()) - float(right[inside].mean()))
     return error
-
-
-def z_test_rising(before: Rate, after: Rate) -> bool:
-    """Whether ``after`` is above ``before`` beyond chance (one-sided, 95 %)."""
-    if not before.n or not after.n:
-        return False
-    pooled = (before.solved + after.solved) / (before.n + after.n)
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / before.n + 1 / after.n))
-    return spread > 0 and (after.value - before.value) / spread > Z_95 * 0.8392  # 1.645: one-sided

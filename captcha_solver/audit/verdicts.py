@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from captcha_solver.audit.statistics import Rate, trials_to_claim
+from captcha_solver.audit.statistics import CONFIDENCE, Rate, chance_of, trials_to_claim
 
 
 class Verdict(StrEnum):
@@ -39,11 +39,13 @@ class Judgement:
 def judge(rate: Rate, threshold: Threshold) -> Judgement:
     """Broken where the whole 95 % interval is at or above the threshold, holding where it is below, else undecided.
 
-    Where nothing was solved, the exact bound decides: so many failures are needed before it can be claimed.
+    Where next to nothing was solved, Wilson's interval is off, and exact bounds decide: of none solved, so many
+    failures are needed before it can be claimed that a design holds; and it is broken only where a rate at the
+    threshold would give as many right answers in less than one audit of twenty.
     """
     low, high = rate.ci95
     needed = trials_to_claim(threshold.rate)
-    if rate.n and low >= threshold.rate:
+    if rate.n and low >= threshold.rate and chance_of(rate.solved, rate.n, threshold.rate) <= 1 - CONFIDENCE:
         verdict = Verdict.BROKEN
     elif rate.n and ((rate.solved == 0 and rate.n >= needed) or (rate.solved and high < threshold.rate)):
         verdict = Verdict.HOLDS

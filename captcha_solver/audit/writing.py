@@ -1,5 +1,6 @@
 """A report in, its files out: report.json, report.html, badge.svg and the contact sheet beside the trials."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +19,9 @@ JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE = "report.json", "report.html", "ba
 SHOWN = 12  # images of each kind, solved and unsolved
 
 
-def write_report(facts: Facts, report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
+def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
     """Write the files of a report."""
     files = {
-        FACTS: facts.to_json(),
         JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
         HTML_FILE: page.html(report, sheet_png),
         BADGE_FILE: page.badge(report),
@@ -32,18 +32,21 @@ def write_report(facts: Facts, report: Mapping[str, Any], out: Path, sheet_png: 
 
 
 def write_facts(facts: Facts, out: Path) -> None:
-    """Write what is known of an audit before it begins."""
+    """Write what a report rests on besides its trials."""
     _write(out, {FACTS: facts.to_json().encode()})
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
     """Write files, each whole or not at all."""
+    parts = {name: out / f".{name}.part" for name in files}
     try:
-        for name, data in files.items():
-            part = out / f".{name}.part"
-            part.write_bytes(data)
+        for name, part in parts.items():
+            part.write_bytes(files[name])
             part.replace(out / name)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            for part in parts.values():
+                part.unlink(missing_ok=True)
         raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
 
 
