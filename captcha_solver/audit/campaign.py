@@ -1,16 +1,12 @@
 """A subject and settings in, all findings of its audit out; resumable, and what there was no time for is named."""
 
 import json
-import platform
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from captcha_solver import __version__
 from captcha_solver.audit.advice import proposal
 from captcha_solver.audit.attacks import STOCK, untrainable
 from captcha_solver.audit.cells import BASE, CELLS, TRIALS, Cell, Ledger, Result
@@ -28,7 +24,8 @@ from captcha_solver.audit.plan import (
     pair_stage,
     perturbation_stage,
 )
-from captcha_solver.audit.report import FACTS, Changed, Facts, advice_of, build, read_facts
+from captcha_solver.audit.provenance import provenance_here
+from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, advice_of, build, read_facts
 from captcha_solver.audit.runner import Clock, LeftOut, Tell, run_stages
 from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.split import split
@@ -42,7 +39,6 @@ Phase = Callable[[Workshop, Sequence[Result]], list[Stage]]
 """What can be done once the phases before it are over, given what they found."""
 
 GO_ON = "what is finished is kept; the same command goes on where this one stopped"
-PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "keras", "tensorflow", "ddddocr")
 
 
 @dataclass
@@ -130,8 +126,9 @@ class Campaign:
         """Write the report on what was done; it is also returned."""
         self.due(workshop, results, [each.cell for each in left_out])  # names the variants that the results speak of
         facts = self.facts(workshop, results, left_out)
+        write_facts(facts, self.out)
         report = build(facts, results)
-        write_report(facts, report, self.out, sheet(workshop, results, fold_case=self.settings.fold_case))
+        write_report(report, self.out, sheet(workshop, results, fold_case=self.settings.fold_case))
         return report
 
     def facts(self, workshop: Workshop, results: Sequence[Result] = (), left_out: Sequence[LeftOut] = ()) -> Facts:
@@ -145,8 +142,8 @@ class Campaign:
             if condition in tested
         }
         return Facts(
-            design={"name": self.subject.name, "kind": self.subject.kind, "tested": len(workshop.split.tested)},
-            provenance=self._provenance(workshop),
+            design=Audited(self.subject.name, self.subject.kind, len(workshop.split.tested)),
+            provenance=provenance_here(self.subject, workshop.split, self.settings),
             fold_case=self.settings.fold_case,
             prices=self.settings.prices,
             flags=(*workshop.split.flags, *self._missing(), *self._dropped(len(workshop.split.pool))),
@@ -154,7 +151,7 @@ class Campaign:
             legibility=workshop.legibility([BASE, *variants] if variants else []),
             drift=tuple(each.condition for each in schedule(design)) if design else (),
             proposed=self._proposed if self._proposed in tested else None,
-            left_out=tuple({"cell": asdict(each.cell), "why": each.why} for each in left_out),
+            left_out=tuple(left_out),
         )
 
     def _proposal(self, advice: Sequence[Mapping[str, Any]]) -> Variant | None:
@@ -246,24 +243,6 @@ class Campaign:
         instead = f"{pool:,} labels were tried instead" if budgets_for(dropped, pool) else "no label was tried"
         return [f"budgets of {told} labels were left out: {pool:,} images are left to label; {instead}"]
 
-    def _provenance(self, workshop: Workshop) -> dict[str, Any]:
-        return {
-            "subject": dict(self.subject.provenance()),
-            "seed": self.settings.seed,
-            "fold_case": self.settings.fold_case,
-            "budgets": list(self.settings.budgets),
-            "minutes": self.settings.minutes,
-            "images_sha256": workshop.split.sha256,
-            "labelled": len(workshop.split.pool),
-            "duplicates": workshop.split.duplicates,
-            "version": __version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": {name: found for name in PACKAGES if (found := _version(name))},
-            "device": "cpu",  # stock OCR and the shipped networks run in ONNX Runtime on a CPU
-            "written_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-
 
 def _adapted(variant: Variant) -> Cell:
     """An attacker trained on a changed design and tested on it."""
@@ -279,10 +258,3 @@ def _short(value: object) -> str:
     """A value of a few words."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 100 else f"{text[:100]}..."
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

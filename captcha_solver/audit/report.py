@@ -72,9 +72,15 @@ class Facts:
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for two runs to be one audit."""
-        known = {**self.provenance["subject"], "number of tested images": self.design["tested"]}
-        return known | {
-            key: self.provenance[key] for key in ("seed", "budgets", "fold_case", "images_sha256", "version")
+        known = self.provenance
+        return {
+            **known.subject,
+            "number of tested images": self.design.tested,
+            "seed": known.seed,
+            "budgets": list(known.budgets),
+            "fold_case": known.fold_case,
+            "images_sha256": known.images_sha256,
+            "version": known.version,
         }
 
     def to_json(self) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from captcha_solver.audit import findings, page
-from captcha_solver.audit.cells import Result
-from captcha_solver.audit.report import FACTS, Facts
+from captcha_solver.audit.cells import Result, in_order, read_files
+from captcha_solver.audit.report import FACTS, Facts, build, read_facts
 from captcha_solver.audit.workshop import Workshop
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
@@ -29,6 +29,14 @@ def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) 
     _write(out, {name: text.encode() for name, text in files.items()})
     if sheet_png is not None:
         _write(out, {SHEET_FILE: sheet_png})
+
+
+def rewrite_report(folder: Path) -> dict[str, Any]:
+    """Compute the report of the audit in ``folder`` again from what it has measured, and write it there."""
+    report = build(read_facts(folder), in_order(read_files(folder).results))
+    sheet_file = folder / SHEET_FILE
+    write_report(report, folder, sheet_file.read_bytes() if sheet_file.exists() else None)
+    return report
 
 
 def write_facts(facts: Facts, out: Path) -> None:

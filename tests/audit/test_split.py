@@ -46,11 +46,11 @@ def test_what_can_be_drawn_is_drawn_apart() -> None:
 
 
 def test_images_of_both_parts_are_tested_no_more(drawn: list[Sample]) -> None:
-    twice = [*drawn[:60], *(replace(each, id=f"again-{each.id}") for each in drawn[:20])]
+    twice = [*drawn, *(replace(each, id=f"again-{each.id}") for each in drawn[:20])]
     parts = split(shop(twice), labels=1000, tested=500, seed=0)
     seen = [each.image for each in parts.pool]
     assert not {each.image for each in parts.tested} & set(seen)
-    assert parts.duplicates == 32 - len(parts.tested) > 0
+    assert parts.duplicates == 56 - len(parts.tested) > 0
     assert f"{parts.duplicates} images of the tested part are also in the labelled part: taken out" in parts.flags
 
 
@@ -74,7 +74,7 @@ def long(samples: list[Sample], count: int) -> list[Sample]:
         (
             lambda found: long(found, 40),
             "labels that fit into their images, received 40 of 60 with more characters than there is room for, such "
-            f"as '{'1' * 40}...' .60 characters. of .*.png, where a network that reads it whole has room for 20",
+            f"as '{'1' * 40}...' .60 characters. of .*.png, where a network that reads it whole has room for [0-9]+$",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_images_that_nothing_can_be_concluded_from(
         (lambda found: found, None),
         (lambda found: long(found, 3), "3 labels have more characters than their image has room for"),
         (
-            lambda found: [replace(each, image=b"x") if i < 2 else each for i, each in enumerate(found)],
+            lambda found: [replace(each, image=each.text.encode()) if i < 2 else each for i, each in enumerate(found)],
             "2 files cannot be read as images, such as ",
         ),
         (
@@ -128,8 +128,8 @@ def test_a_character_that_no_label_has_is_named(drawn: list[Sample]) -> None:
 def test_how_many_characters_an_image_has_room_for(width: int, room: int) -> None:
     black = Image.new("RGB", (width, 40), "white")
     black.paste((0, 0, 0), (2, 2, width - 2, 38))
-    (look,) = look_at([Sample("a", encoded(black), "1" * room)])
+    (look,) = look_at([Sample("a", encoded(black), "1" * room, "own")])
     assert look.room == room
     assert not look.fits  # equal neighbours need a column between them
-    assert look_at([Sample("a", encoded(black), "12" * (room // 2))])[0].fits
-    assert not look_at([Sample("a", encoded(black), "12" * room)])[0].fits
+    assert look_at([Sample("a", encoded(black), "12" * (room // 2), "own")])[0].fits
+    assert not look_at([Sample("a", encoded(black), "12" * room, "own")])[0].fits

@@ -34,13 +34,13 @@ from tests.workers.audits import (
 )
 from tests.workers.jobs import until
 from tests.workers.running import running
-from workers import keys
+from workers import audits_desk, keys
 from workers.audits import Audit, Counts, Piece, pieces_of
 from workers.audits_desk import AuditDesk, do_piece, sit_down
 from workers.audits_queue import AuditQueue
 from workers.audits_recovery import sweep_audits
 from workers.audits_store import AuditStore, TooManyAuditsError, fetch
-from workers.audits_work import found_so_far, put, take
+from workers.audits_work import close, extend, found_so_far, put, take
 from workers.connection import Client
 from workers.messages import Status
 from workers.queue import rq_id
@@ -185,6 +185,36 @@ def test_what_is_done_twice_counts_once(
     assert redis.hlen(keys.audit_pieces(audit.id)) == 5, "it was planned once"
 
 
+def test_of_two_workers_with_one_piece_the_second_changes_nothing(
+    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fakes(monkeypatch)
+    audit = begin(audits, samples)
+    planned = take(redis, audit.id, 0)
+    assert planned is not None
+    for _ in range(2):
+        extend(redis, audits.queue, planned, [Piece("one", (Cell("sliding"),))])
+    assert (sorted(pieces(redis, audit)), redis.smembers(keys.audit_pending(audit.id))) == ([0, 1], {b"1"})
+    last = take(redis, audit.id, 1)
+    assert last is not None
+    for _ in range(2):
+        close(redis, audits.queue, last)
+    assert pieces(redis, audit)[2] == Piece("planning")
+    assert (sorted(pieces(redis, audit)), redis.smembers(keys.audit_pending(audit.id))) == ([0, 1, 2], {b"2"})
+
+
+def test_results_come_in_an_order_of_their_own(
+    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fakes(monkeypatch)
+    audit = begin(audits, samples)
+    desk.do(audit.id, 0)
+    for number in (3, 2, 4, 1):
+        desk.do(audit.id, number)
+    ids = [result.cell.id.split("|")[:2] for result in found_so_far(redis, audit)[0]]
+    assert ids == [["segmented", "0"], ["sliding", "0"], ["segmented", "20"], ["sliding", "20"]]
+
+
 @pytest.mark.parametrize("how", ["cancel", "forget"])
 def test_a_stopped_audit_gets_nothing_more(
     how: str, redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
@@ -195,6 +225,8 @@ def test_a_stopped_audit_gets_nothing_more(
         stop(audit)
 
     fakes = use_fakes(monkeypatch, segmented=stop_it)
+    # one piece of two cells: the second must not be begun either
+    monkeypatch.setattr(audits_desk, "pieces_of", lambda stages: [Piece(each.name, each.cells) for each in stages])
     audit = begin(audits, samples)
     run_all(audits.queue, desk)
     assert sum(len(fake.armed) for fake in fakes.values()) == 1, "the others were not begun"
