@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from captcha_solver.audit.cells import Cell, Outcome, Result
+from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import LeftOut
@@ -108,18 +108,24 @@ class Piece:
 
 def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
     """The cells of stages as pieces, each cell once: those of one trained attacker together, so that he is trained
-    once; every other one by itself."""
+    once; those on one changed design together, so that it is drawn or perturbed once; every other one by itself."""
     taken: set[Cell] = set()
     pieces = []
     for stage in stages:
         alike: dict[Any, list[Cell]] = {}
         for cell in stage.cells:
             if cell not in taken:
-                trained = (cell.attack, cell.labels, cell.trained_on, cell.seed)
-                alike.setdefault(trained if cell.labels else cell, []).append(cell)
+                alike.setdefault(_shared(cell), []).append(cell)
                 taken.add(cell)
         pieces += [Piece(stage.name, tuple(cells)) for cells in alike.values()]
     return pieces
+
+
+def _shared(cell: Cell) -> object:
+    """What other cells may share with one, and is made once for all of them."""
+    if cell.labels:
+        return (cell.attack, cell.labels, cell.trained_on, cell.seed)
+    return cell if cell.condition == BASE else cell.condition
 
 
 def settings_of(known: Mapping[str, Any]) -> AuditSettings:

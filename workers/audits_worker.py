@@ -1,14 +1,13 @@
 """One audit worker: says that it is ready, and does pieces of audits until it is told to stop."""
 
 import os
-import tempfile
-from pathlib import Path
 from uuid import uuid4
 
 import structlog
 
 from workers import keys
 from workers.audits_desk import AuditDesk, sit_down
+from workers.audits_home import home
 from workers.audits_queue import AuditQueue, audit_queue
 from workers.audits_recovery import sweep_audits
 from workers.connection import connect
@@ -42,8 +41,8 @@ def run_audit_worker(settings: Settings, url: str, *, burst: bool = False, max_j
     name = new_name()
     redis = connect(url)
     queue = audit_queue(settings, redis)
-    with tempfile.TemporaryDirectory(prefix="captcha-audits-") as home:
-        desk = AuditDesk(redis, queue, Path(home))
+    with home() as folder:
+        desk = AuditDesk(redis, queue, folder)
         sit_down(desk)
         ready = Ready(connect(url, retries=1), name, keys.AUDIT_WORKERS, {})
         keep_working(

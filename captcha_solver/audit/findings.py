@@ -150,6 +150,7 @@ def confidence_row(result: Result, *, fold_case: bool) -> dict[str, Any]:
     return {
         "attack": result.cell.attack,
         "labels": result.cell.labels,
+        "n": len(solved),
         "calibration_error": calibration_error(sure, solved),
         "area": curve.area,
         "curve": [[float(curve.coverage[i]), float(curve.accuracy[i]), float(curve.threshold[i])] for i in places],

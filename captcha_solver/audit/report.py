@@ -172,14 +172,17 @@ def _drift(facts: Facts, results: Sequence[Result]) -> dict[str, Any] | None:
     curves = findings.curves(results, fold_case=facts.fold_case)
     names = [BASE, *facts.drift]
     rates = {
-        (r.cell.trained_on, r.cell.condition): findings.rate_of(r, fold_case=facts.fold_case).value
+        (r.cell.trained_on, r.cell.condition): findings.rate_of(r, fold_case=facts.fold_case)
         for r in results
         if r.cell.attack == TRAINED and r.cell.labels == MATRIX_LABELS
     }
+    matrix = [[rates.get((trained, tested)) for tested in names] for trained in names]
     return {
         "labels": MATRIX_LABELS,
         "steps": names,
-        "matrix": [[rates.get((trained, tested)) for tested in names] for trained in names],
+        "matrix": [[rate and rate.value for rate in row] for row in matrix],
+        "ci95": [[rate and list(rate.ci95) for rate in row] for row in matrix],
+        "n": [[rate and rate.n for rate in row] for row in matrix],
         "recovered": [asdict(each) for each in recovered(results, facts.drift, TRAINED, fold_case=facts.fold_case)],
         "must_change": must_change(fewest(curves, KEPT_UNDER)),
     }

@@ -51,7 +51,8 @@ class Squinting:
         if labels == 40 and self.name == "segmented":
             raise OptionError("expected labels that this attacker can learn, received 40")
         own = 1.0 if labels else None
-        return Armed(lambda samples: [self._solution(each, labels) for each in samples], self.name, 2.5, own)
+        sha256 = hashlib.sha256(self.name.encode()).hexdigest()
+        return Armed(lambda samples: [self._solution(each, labels) for each in samples], sha256, 2.5, own)
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         luck = hashlib.sha256(f"{self.name}{sample.text}".encode()).digest()[0] / 256

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rq.registry import StartedJobRegistry
 
-from captcha_solver.audit import campaign
+from captcha_solver.audit import campaign, runner
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, Cell, Result
 from captcha_solver.audit.plan import Stage
@@ -37,6 +38,7 @@ from tests.workers.running import running
 from workers import audits_desk, keys
 from workers.audits import Audit, Counts, Piece, pieces_of
 from workers.audits_desk import AuditDesk, do_piece, sit_down
+from workers.audits_home import clear, home
 from workers.audits_queue import AuditQueue
 from workers.audits_recovery import sweep_audits
 from workers.audits_store import AuditStore, TooManyAuditsError, fetch
@@ -152,15 +154,17 @@ def test_shipped_models_read_here_as_in_a_local_audit(
     assert len(trials.splitlines()) >= 60  # two networks at least
 
 
-def test_a_trained_attacker_is_trained_once_a_piece() -> None:
+def test_what_several_cells_need_is_made_once_a_piece() -> None:
     trained = [Cell("sliding", 100, tested, "no line") for tested in (BASE, "no line")]
     cells = [Cell("sliding"), trained[0], Cell("segmented"), trained[1], Cell("sliding", 100)]
-    stages = [Stage("one", tuple(cells)), Stage("two", (Cell("sliding"), Cell("sliding", 50)))]
+    washed = (Cell("sliding", 0, "no line"), Cell("segmented", 0, "no line"))
+    stages = [Stage("one", tuple(cells)), Stage("two", (Cell("sliding"), washed[0], Cell("sliding", 50), washed[1]))]
     assert pieces_of(stages) == [
         Piece("one", (Cell("sliding"),)),
         Piece("one", tuple(trained)),
         Piece("one", (Cell("segmented"),)),
         Piece("one", (Cell("sliding", 100),)),
+        Piece("two", washed),
         Piece("two", (Cell("sliding", 50),)),
     ]
 
@@ -296,8 +300,12 @@ def test_what_does_not_fit_into_the_minutes_is_left_out(
     redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_fakes(monkeypatch)
-    audit = begin(audits, samples, settings=replace(SHOP, minutes=2.0))
-    redis.hset(keys.audit(audit.id), "started_at", repr(time.time() - 110))  # ten seconds are left
+    now = time.time()
+    stopped = SimpleNamespace(time=lambda: now, monotonic=lambda: 0.0)
+    monkeypatch.setattr(audits_desk, "time", stopped)
+    monkeypatch.setattr(runner, "time", stopped)
+    audit = begin(audits, samples, settings=replace(SHOP, minutes=60.0))
+    redis.hset(keys.audit(audit.id), "started_at", repr(now - 3600 + runner.REPORT_S + 20))  # twenty seconds are left
     run_all(audits.queue, desk)
     assert status(redis, audit) == "partial 4/4 2"
     report = json.loads(audits.file(audit, "report.json") or b"{}")
@@ -426,6 +434,19 @@ def test_rq_finds_the_desk_of_its_process(
     sit_down(desk)
     do_piece(audit.id, 0)
     assert queued(audits.queue) == [0, 1, 2, 3, 4]
+
+
+def test_what_a_killed_worker_left_is_removed_and_what_a_living_one_has_is_not(tmp_path: Path) -> None:
+    dead, young = tmp_path / "captcha-audits-dead", tmp_path / "captcha-audits-young"
+    dead.mkdir()
+    young.mkdir()
+    (dead / "lock").touch()
+    (dead / "model").touch()
+    with home(tmp_path) as living:
+        assert sorted(tmp_path.iterdir()) == sorted([living, young]), "one without a lock is being made"
+        assert clear(tmp_path) == []
+        (living / "model").touch()
+    assert list(tmp_path.iterdir()) == [young]
 
 
 def test_a_killed_workers_cell_is_done_by_another(

@@ -1,0 +1,111 @@
+"""Cells within their minutes: what takes too long is left out and named, and the clock learns from what was done."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from captcha_solver.audit import runner
+from captcha_solver.audit.attacks import Ammunition
+from captcha_solver.audit.cells import Cell, Ledger, Result
+from captcha_solver.audit.perturb import PERTURBATIONS
+from captcha_solver.audit.plan import Stage
+from captcha_solver.audit.runner import Clock, LeftOut, do_cell, guess_s, rest_s, run_stages
+from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.split import split
+from captcha_solver.audit.tuning import OutOfTimeError
+from captcha_solver.audit.workshop import Workshop
+from captcha_solver.errors import DatasetError, OptionError
+from tests.audit.attackers import images, shop, use_fakes
+
+READ, TRAINED = Cell("sliding"), Cell("sliding", 20)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    settings = AuditSettings(budgets=(0, 20), tested=40)
+    subject = shop(images(100))
+    return Workshop(subject, split(subject, labels=60, tested=40, seed=0), settings, tmp_path)
+
+
+def test_guesses_of_what_cells_take(workshop: Workshop) -> None:
+    assert guess_s(READ, workshop) == 40 * 0.01
+    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 105 * 0.4
+    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 105 * 0.1
+    fgsm, pgd = PERTURBATIONS[0], PERTURBATIONS[-1]
+    assert (fgsm.steps, pgd.steps) == (1, 10)
+    assert guess_s(Cell("sliding", 0, fgsm.name), workshop) == pytest.approx(0.4 + 200 * 0.02)
+    assert guess_s(Cell("sliding", 0, f"{pgd.name}, JPEG 75"), workshop) == pytest.approx(0.4 + 200 * 10 * 0.02)
+
+
+def test_the_clock_learns_what_cells_take() -> None:
+    clock = Clock(None)
+    assert clock.estimate_s(10, trained=True) == 10
+    clock.learn(10, 30, trained=True)
+    assert clock.estimate_s(10, trained=True) == 30
+    clock.learn(10, 10, trained=True)
+    assert clock.estimate_s(10, trained=True) == 20
+    assert clock.estimate_s(10, trained=False) == 10  # reading is another matter
+
+
+@pytest.mark.parametrize(("minutes", "kept_s"), [(10.0, 15), (1.0, 6)])
+def test_some_time_is_kept_for_the_report(minutes: float, kept_s: float) -> None:
+    assert Clock(minutes, began=100.0).ends_at == 100 + 60 * minutes - kept_s
+    assert Clock(None).ends_at == float("inf")
+
+
+def test_an_attacker_is_counted_as_trained_once(workshop: Workshop) -> None:
+    again = Cell("sliding", 20, "dots at 5")
+    trained, read = guess_s(TRAINED, workshop), guess_s(READ, workshop)
+    assert rest_s([TRAINED, again, READ], workshop, Clock(None)) == pytest.approx(trained + 2 * read)
+    assert rest_s([TRAINED] + [Cell("sliding", n) for n in (50, 100, 200)], workshop, Clock(None)) > 200
+    assert rest_s([TRAINED], workshop, Clock(0.5)) <= 27  # no longer than there is time
+
+
+def test_what_does_not_fit_is_left_out_and_what_fits_is_done(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fakes(monkeypatch)
+    ledger, clock = Ledger(tmp_path), Clock(1.0, began=time.monotonic() - 30)  # 24 s are left
+    left = run_stages([Stage("all", (TRAINED, READ))], workshop, ledger, clock)
+    assert [(each.cell, each.why) for each in left] == [(TRAINED, "needs about 57 s, and the time was up")]
+    assert [each.cell for each in ledger.results] == [READ]
+
+
+@pytest.mark.parametrize("error", [OptionError, DatasetError, OutOfTimeError])
+def test_one_that_cannot_be_trained_is_left_out_and_teaches_the_clock_nothing(
+    error: type[Exception], workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arming(_: Ammunition) -> None:
+        raise error("expected other labels")
+
+    use_fakes(monkeypatch, arming)
+    clock = Clock(None)
+    assert do_cell(TRAINED, workshop, clock) == LeftOut(TRAINED, "expected other labels")
+    assert clock.estimate_s(10, trained=True) == 10
+
+
+def test_a_training_is_told_when_it_must_be_done(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    use_fakes(monkeypatch, lambda ammunition: told.append(ammunition.until))
+    clock = Clock(100.0)
+    assert isinstance(do_cell(TRAINED, workshop, clock), Result)
+    assert told == [clock.began + 6000 - 15 - runner.EXPORT_S]
+
+
+def test_progress_is_told_for_each_cell_and_at_the_end_of_each_stage(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fakes(monkeypatch)
+    ledger, told = Ledger(tmp_path), list[tuple[str, int, int]]()
+    seconds: list[float] = []
+
+    def tell(stage: str, done: int, total: int, left_s: float) -> None:
+        told.append((stage, done, total))
+        seconds.append(left_s)
+
+    ledger.add(workshop.do(READ))
+    stages = [Stage("zero", (READ, Cell("segmented"))), Stage("curve", (TRAINED,))]
+    assert run_stages(stages, workshop, ledger, Clock(None), tell, [Cell("sliding", 100)]) == []
+    assert told == [("zero", 0, 1), ("zero", 1, 1), ("curve", 0, 1), ("curve", 1, 1)]
+    assert seconds[0] > seconds[-1] > 0  # at the end there is still the later cell
