@@ -69,9 +69,14 @@ class Campaign:
         self._begin(workshop)
         ledger = Ledger(self.out)
         left_out: list[LeftOut] = []
-        while stages := self.due(workshop, ledger.results, over := [each.cell for each in left_out]):
-            later = self._later(workshop, ledger.results, {*over, *(cell for each in stages for cell in each.cells)})
-            left_out += run_stages(stages, workshop, ledger, clock, self.tell, later)
+        try:
+            while stages := self.due(workshop, ledger.results, over := [each.cell for each in left_out]):
+                known = {*over, *(cell for each in stages for cell in each.cells)}
+                later = self._later(workshop, ledger.results, known)
+                left_out += run_stages(stages, workshop, ledger, clock, self.tell, later)
+        except KeyboardInterrupt:
+            write_facts(self.facts(workshop, ledger.results, left_out), self.out)  # for a report on what is finished
+            raise
         ledger.settle()
         return self.finish(workshop, ledger.results, left_out)
 

@@ -55,7 +55,7 @@ class Curve:
         top, before = 0.0, None
         for point in points:
             reached = max(top, point.rate.value)
-            if reached >= threshold and reached > 0:
+            if reached >= threshold:
                 if before is None:
                     return Needed(threshold, point.labels, "=" if point.labels == 0 else "<=")
                 return Needed(threshold, _between(before, (point.labels, reached), threshold), "=")

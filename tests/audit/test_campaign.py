@@ -13,7 +13,8 @@ import pytest
 from captcha_solver.audit import campaign as module
 from captcha_solver.audit.attacks import Ammunition
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.cells import TRIALS, UNLIMITED, Cell, Ledger
+from captcha_solver.audit.cells import TRIALS, UNLIMITED, Cell, Ledger, Result
+from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import Clock, run_stages
 from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.subject import DesignSubject, Subject, open_subject
@@ -37,7 +38,7 @@ def audit(subject: Subject, settings: AuditSettings, out: Path) -> dict[str, Any
 
 @pytest.fixture
 def no_perturbation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "perturbation_stage", lambda pool: module.Stage("adversarial perturbation", ()))
+    monkeypatch.setattr(module, "perturbation_stage", lambda pool: Stage("adversarial perturbation", ()))
 
 
 def test_the_order_in_which_cells_are_done_does_not_show(
@@ -75,7 +76,12 @@ def test_an_audit_that_was_cut_off_ends_with_the_same_trials(
         file.write('{"cell":"slid')  # a trial that was being written
     added: list[Cell] = []
     add = Ledger.add
-    monkeypatch.setattr(Ledger, "add", lambda self, result: (added.append(result.cell), add(self, result)))
+
+    def noting(self: Ledger, result: Result) -> None:
+        added.append(result.cell)
+        add(self, result)
+
+    monkeypatch.setattr(Ledger, "add", noting)
     report = audit(DesignSubject(tiny()), SMALL, tmp_path / "cut")
     assert trials(tmp_path / "cut") == trials(tmp_path / "whole")
     assert not {each.cell for each in known} & set(added), "what is finished is not done again"
@@ -232,7 +238,7 @@ severity = 0.01
 
 
 def test_a_planted_effect_is_found_and_one_that_is_none_is_not(tmp_path: Path, no_perturbation: None) -> None:
-    report = audit(DesignSubject(parse_design(PLANTED, "x")), AuditSettings(budgets=(0,), tested=150), tmp_path)
+    report = audit(DesignSubject(parse_design(PLANTED, "x")), AuditSettings(budgets=(0,), tested=120), tmp_path)
     removed = {row["name"]: row for row in report["features"] if row["what"] == "removed"}
     assert removed["swirl"]["change"] > 0.2
     assert removed["swirl"]["ci95"][0] > 0

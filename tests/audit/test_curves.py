@@ -35,6 +35,7 @@ def curve(*points: tuple[int, int], attack: str = "sliding") -> Curve:
             316,
             "=",
         ),  # from 0.4 on, its running maximum: 10 ** 2.5 = 316.2
+        ([(0, 0), (9, 400), (99, 300), (999, 200), (9999, 600)], 0.5, 3162, "="),  # 1,000 * 10 ** 0.5 = 3162.3
         ([(0, 0), (99, 200), (UNLIMITED, 900)], 0.5, 99, ">"),  # a generator is no number of labels
     ],
 )

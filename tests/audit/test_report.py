@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, CELLS, TRIALS, UNLIMITED, Cell, Result, in_order, read_files
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.drift import RECOVERY
@@ -17,9 +18,11 @@ from captcha_solver.audit.provenance import Provenance, backend_and_device
 from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, build, read_facts
 from captcha_solver.audit.runner import LeftOut
 from captcha_solver.audit.statistics import Rate
+from captcha_solver.audit.subject import DesignSubject
 from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE, write_facts
 from captcha_solver.cli import main
-from tests.audit.audited import audit, subjects, use_squinting
+from tests.audit.attackers import tiny
+from tests.audit.audited import SMALL, audit, subjects, use_squinting
 from tests.audit.results import result, solving
 
 MADE = (JSON_FILE, HTML_FILE, BADGE_FILE)
@@ -112,6 +115,24 @@ def test_an_audit_under_way_is_reported_on_and_left_alone(folder: Path, capsys: 
     assert main(["report", str(folder), "--format", "json"]) == 0
     assert (folder / TRIALS).read_bytes() == before
     assert json.loads(capsys.readouterr().out) == json.loads((folder / JSON_FILE).read_text("utf-8"))
+
+
+def test_an_audit_that_was_interrupted_is_reported_on_as_far_as_it_got(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(stage: str, done: int, total: int, left_s: float) -> None:
+        if stage == "each distortion at 5, attacker trained anew":
+            raise KeyboardInterrupt
+
+    use_squinting(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        Campaign(DesignSubject(tiny()), SMALL, tmp_path, tell).run()
+    assert main(["report", str(tmp_path)]) == 0
+    report = json.loads((tmp_path / JSON_FILE).read_text("utf-8"))
+    unaware = {row["condition"] for row in report["features"] if not row["adaptive"]}
+    assert {"no lines", "no dots", "lines at 5", "dots at 5"} <= unaware
+    assert {row["condition"] for row in report["features"] if row["adaptive"]} == {"no lines", "no dots"}
+    assert all(row["legibility_change"] is not None for row in report["features"])
 
 
 def test_an_audit_that_has_finished_nothing_has_nothing_to_say(

@@ -177,7 +177,14 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sure", "right", "error"), [([], [], 0.0), ([1.0], [True], 0.0), ([1.0], [False], 1.0), ([0.6, 0.6], [1, 0], 0.1)]
+    ("sure", "right", "error"),
+    [
+        ([], [], 0.0),
+        ([1.0], [True], 0.0),
+        ([1.0], [False], 1.0),
+        ([0.62, 0.68], [True, False], (0.38 + 0.68) / 2),
+        ([0.6, 0.6], [True, False], 0.1),
+    ],
 )
 def test_the_calibration_error_of_few(sure: list[float], right: list[bool], error: float) -> None:
     assert calibration_error(sure, right) == pytest.approx(error)

@@ -1,0 +1,81 @@
+"""Training an attacker: as many steps as labels deserve, within the time, and the same one every time."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from captcha_solver.audit import tuning
+from captcha_solver.audit.tuning import OutOfTimeError, Watch, steps_for, tune
+from captcha_solver.training.checkpoint import Progress
+from tests.audit.attackers import images
+
+
+@pytest.mark.parametrize(
+    ("labels", "steps"),
+    [(10, 60), (20, 105), (40, 150), (80, 195), (100, 209), (5000, 463), (10**9, 1200)],  # 60 + 45 log2(labels / 10)
+)
+def test_each_doubling_of_the_labels_takes_a_little_longer(labels: int, steps: int) -> None:
+    assert steps_for(labels) == steps
+
+
+def test_a_training_ends_when_the_time_is_up(tmp_path: Path) -> None:
+    late, early = (Watch(tmp_path, time.monotonic() + seconds) for seconds in (-1, 1000))
+    with early as watch:
+        watch.update(0.5, Progress(step=3), 1.0)
+    with pytest.raises(OutOfTimeError, match="the time was up when 50% of its training was done"):
+        late.update(0.5, Progress(step=3), 1.0)
+
+
+# Run as a process of its own each time: names, hashes and threads are others there.
+SOURCE = """
+import hashlib, json, sys
+from pathlib import Path
+from captcha_solver.audit.attacks import ATTACKS, Ammunition
+from captcha_solver.audit import attacks
+from tests.audit.attackers import images
+
+if __name__ == "__main__":
+    attacks.steps_for = lambda labels: 8
+    found = {}
+    for route in sys.argv[2:]:
+        folder = Path(sys.argv[1]) / route
+        folder.mkdir(parents=True)
+        armed = ATTACKS[route].arm(12, Ammunition(images(12, "crowded"), None, 0, folder))
+        read = [(each.text, round(each.confidence, 6)) for each in armed.read(images(30, "crowded"))]
+        found[route] = hashlib.sha256(json.dumps(read).encode()).hexdigest()
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_the_same_seed_makes_the_same_attacker_whoever_was_trained_before(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SOURCE)
+    root = Path(__file__).parents[2]
+    found = []
+    for name, routes in (("one", ["sliding"]), ("other", ["segmented", "sliding"])):
+        argv = [sys.executable, str(script), str(tmp_path / name), *routes]
+        done = subprocess.run(argv, cwd=root, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout)["sliding"])
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_what_was_cut_off_is_trained_anew_and_what_is_done_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = images(12)
+    with pytest.raises(OutOfTimeError):
+        tune("segmented", samples, tmp_path, steps=8, seed=0, until=time.monotonic() - 1)
+    (tmp_path / "labels" / "labels.csv").unlink()  # as if the labels were being written
+    tuned = tune("segmented", samples, tmp_path, steps=8, seed=0, until=math.inf)
+    assert tuned.bundle.card["training"]["steps"] == 8
+    assert tuned.core_s > 0
+    monkeypatch.setattr(tuning, "ROUTES", {})  # nothing can be trained any more
+    assert tune("segmented", samples, tmp_path, steps=8, seed=0) == tuned
