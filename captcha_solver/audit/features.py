@@ -64,4 +64,4 @@ def _at(spec: DistortionSpec, severity: float) -> DistortionSpec:
     """A distortion at one severity, in every image where that is above 0."""
     if severity <= 0:
         return replace(spec, severity=Range(0, 0), probability=0.0)
-    return replace(spec, severity=Range(severity, severity), probability=spec.probability)
+    return replace(spec, severity=Range(severity, severity), probability=1.0)
