@@ -46,9 +46,16 @@ def run(argv: Sequence[str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def hear_interrupts() -> None:
+    """A process that was started in the background, as a test run may be, hands on that it ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def cut_off(argv: Sequence[str], out: Path, how: signal.Signals) -> tuple[int, str]:
     """Signal the process once it has finished a few cells, and before it has finished all."""
-    process = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, preexec_fn=hear_interrupts
+    )
     ends = time.monotonic() + PATIENCE_S
     cells = out / CELLS
     while not cells.exists() or cells.read_bytes().count(b"\n") < 2:
