@@ -80,6 +80,11 @@ def test_upper_and_lower_case_may_be_different_letters() -> None:
     assert found.places == [(place, 0.5) for place in range(4)]
 
 
+def test_an_added_character_is_taken_for_none() -> None:
+    found = breakdown(result("x", 0, [("ab", "axb", 0.5)]).outcomes, fold_case=True)
+    assert (found.kinds[Kind.LENGTH], found.confusions, found.places) == (1, [], [(0, 0.0), (1, 0.0)])
+
+
 @given(st.lists(st.tuples(WORDS, WORDS, st.just(0.5)), max_size=12))
 def test_every_answer_is_of_one_kind(answers: list[Answer]) -> None:
     found = breakdown(result("x", 0, answers).outcomes, fold_case=True)

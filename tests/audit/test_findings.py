@@ -243,6 +243,7 @@ def test_what_a_change_does_to_the_same_attacker() -> None:
     after = [
         result("sliding", 0, solving("x" * 25 + "." * 15), "no lines"),
         result("sliding", 100, solving("." * 20 + "x" * 20), "no lines", "no lines"),
+        result("sliding", 100, solving("x" * 30 + "." * 10), "no lines", BASE),
         result("sliding", 100, solving("x" * 40), BASE, "no lines"),
         result("sliding", 20, solving("x" * 40), "no lines", "no lines"),  # nothing to compare it with
         result("sliding", 0, solving("x" * 40), "other faces"),  # no feature
@@ -251,6 +252,7 @@ def test_what_a_change_does_to_the_same_attacker() -> None:
     assert [(row["labels"], row["adaptive"], row["rate"], row["change"], row["n"]) for row in rows] == [
         (0, False, 0.625, 0.375, 40),
         (100, True, 0.5, 0.25, 40),
+        (100, False, 0.75, 0.5, 40),  # taught on the design as it was
     ]
     expected = paired_change([True] * 10 + [False] * 30, [False] * 20 + [True] * 20)
     assert rows[1]["ci95"] == list(expected.ci95)

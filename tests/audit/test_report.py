@@ -216,6 +216,8 @@ def test_a_report_that_cannot_be_written_is_told_of(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
         raise OSError(28, "No space left on device")
 
     before = {each.name for each in folder.iterdir()}
@@ -335,12 +337,12 @@ def test_a_design_must_change_before_the_first_attack_reads_it() -> None:
         result("segmented", 0, solving("." * 100)),
         result("sliding", 0, solving("." * 100)),
         result("sliding", 99, solving("x" * 2 + "." * 98)),
-        result("segmented", 9999, solving("x" * 90 + "." * 10)),
+        result("segmented", 9999, solving("x" * 3 + "." * 97)),
     ]
     report = build(replace(FACTS_OF, drift=("a",)), results)
     assert report["best"] == {"name": "segmented", "labels": 9999}
-    # to 1 %: sliding half of the way to log 100; segmented a 90th of the way to log 10,000, at 0.11 labels
-    assert report["drift"]["must_change"] == "before 1 of its images may have been labelled"
+    # to 1 %: sliding half of the way to log 100, segmented a third of the way to log 10,000
+    assert report["drift"]["must_change"] == "before 9 of its images may have been labelled"
 
 
 def test_what_the_advice_was_predicted_to_do_and_did() -> None:
