@@ -47,7 +47,7 @@ def judge(rate: Rate, threshold: Threshold) -> Judgement:
     needed = trials_to_claim(threshold.rate)
     if rate.n and low >= threshold.rate and chance_of(rate.solved, rate.n, threshold.rate) <= 1 - CONFIDENCE:
         verdict = Verdict.BROKEN
-    elif rate.n and ((rate.solved == 0 and rate.n >= needed) or (rate.solved and high < threshold.rate)):
+    elif rate.n and ((rate.solved == 0 and rate.n >= needed) or high < threshold.rate):
         verdict = Verdict.HOLDS
     else:
         verdict = Verdict.UNDECIDED
