@@ -12,7 +12,7 @@ from captcha_solver.errors import DatasetError
 from captcha_solver.image import read_image
 from captcha_solver.slide import SlideSettings, levelled
 from captcha_solver.training.sliding import COLUMNS_PER_STEP, LONGEST_LABEL, fits
-from captcha_solver.types import Sample
+from captcha_solver.types import Rgb, Sample
 
 KNOWN = frozenset(NAMED["alnum"])  # what the shipped models can write
 MOST = 0.5  # the share of labels that cannot be right, above which the labels as a whole are not
@@ -31,16 +31,29 @@ class Look:
     fits: bool
 
 
+def pixels_of(sample: Sample, image: Rgb | None) -> bytes:
+    """A hash of what is seen: of the pixels, or of the file where ``image`` is None."""
+    if image is None:
+        return hashlib.sha256(sample.image).digest()
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
+
+
+def apart(samples: Sequence[Sample], others: Sequence[Sample]) -> list[Sample]:
+    """Those of ``samples`` that show what none of ``others`` shows."""
+    known = {pixels_of(each, attempt(read_image, each.image).value) for each in others}
+    return [each for each in samples if pixels_of(each, attempt(read_image, each.image).value) not in known]
+
+
 def look_at(samples: Sequence[Sample]) -> list[Look]:
     """One look a sample, in order."""
     looks = []
     settings = SlideSettings()
     for sample in samples:
         image = attempt(read_image, sample.image).value
+        pixels = pixels_of(sample, image)
         if image is None:
-            looks.append(Look(sample, hashlib.sha256(sample.image).digest(), None, fits=False))
+            looks.append(Look(sample, pixels, None, fits=False))
             continue
-        pixels = hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()
         width_px = levelled([image], settings)[0].pixels.shape[1]
         room = min(width_px // COLUMNS_PER_STEP, LONGEST_LABEL)
         looks.append(Look(sample, pixels, room, fits(sample.text, width_px)))

@@ -112,6 +112,7 @@ def _make_repeatable(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+        tf.get_logger().setLevel("ERROR")  # else it warns of every further network that it traces
     elif keras.backend.backend() == "torch":
         import torch
 

@@ -11,6 +11,7 @@ from captcha_solver.audit.attacks import ATTACKS, UNLIMITED_IMAGES, Ammunition, 
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
 from captcha_solver.audit.features import Variant
 from captcha_solver.audit.legibility import legibility
+from captcha_solver.audit.looks import apart
 from captcha_solver.audit.perturb import WASHES, Adversary, Perturbation, perturbation_of
 from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.split import LABEL_SEED, TEST_SEED, Split, part_seed
@@ -126,7 +127,8 @@ class Workshop:
             return self.split.labelled(count)
         design = self.variants[cell.trained_on].design if cell.trained_on != BASE else None
         subject = DesignSubject(design) if design is not None else self.subject
-        return subject.samples(count, part_seed(self.settings.seed, LABEL_SEED))
+        drawn = subject.samples(count, part_seed(self.settings.seed, LABEL_SEED))
+        return apart(drawn, self.tested(cell.trained_on))
 
     def _design_file(self, cell: Cell, folder: Path) -> Path | None:
         """The TOML file of what an attacker with a generator draws from."""

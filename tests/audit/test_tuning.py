@@ -61,7 +61,7 @@ def test_the_same_seed_makes_the_same_attacker_whoever_was_trained_before(tmp_pa
     for name, routes in (("one", ["sliding"]), ("other", ["segmented", "sliding"])):
         argv = [sys.executable, str(script), str(tmp_path / name), *routes]
         done = subprocess.run(argv, cwd=root, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         found.append(json.loads(done.stdout)["sliding"])
     assert found[0] == found[1]
 
