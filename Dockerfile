@@ -1,5 +1,6 @@
 # The service's images: `docker build .` the API and the workers on a CPU (no TensorFlow), `--target gpu` the workers on
-# a GPU, `--target dashboard` rq-dashboard. Only wheels whose hashes are in the locks are installed.
+# a GPU, `--target audits` the audit workers (TensorFlow and Tesseract, on a CPU), `--target dashboard` rq-dashboard. Of
+# Python's packages, only wheels whose hashes are in the locks are installed.
 
 FROM python:3.12.13-slim-trixie AS base
 ENV PATH=/opt/venv/bin:$PATH \
@@ -19,6 +20,11 @@ FROM base AS gpu-packages
 RUN python -m venv /opt/venv
 COPY deploy/gpu.lock ./
 RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r gpu.lock
+
+FROM base AS audits-packages
+RUN python -m venv /opt/venv
+COPY deploy/audits.lock ./
+RUN python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r audits.lock
 
 FROM base AS dashboard-packages
 RUN python -m venv /opt/venv
@@ -52,6 +58,17 @@ ENV CAPTCHA_RUNTIME=keras \
 USER 10001:10001
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s CMD ["python", "-m", "workers.alive"]
 CMD ["python", "-m", "workers"]
+
+FROM code AS audits
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends tesseract-ocr \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=audits-packages /opt/venv /opt/venv
+ENV KERAS_BACKEND=tensorflow \
+    KERAS_HOME=/tmp/keras
+USER 10001:10001
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "workers.alive"]
+CMD ["python", "-m", "workers", "--audits"]
 
 FROM code AS service
 COPY --from=service-packages /opt/venv /opt/venv

@@ -72,6 +72,7 @@ lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip ins
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --extra service --output-file requirements-service.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --extra service --output-file deploy/gpu.lock pyproject.toml deploy/gpu.in
+	$(COMPILE) $(AS_TESTED) --extra service --extra train --output-file deploy/audits.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --output-file deploy/dashboard.lock deploy/dashboard.in
 	for peer in $(PEERS); do \
 		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done

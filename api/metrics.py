@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests of this process, and jobs, images and workers as Redis has them."""
+"""What Prometheus is told: requests of this process, and jobs, images, audits and workers as Redis has them."""
 
 import time
 from collections.abc import Iterator
@@ -50,8 +50,10 @@ class QueueCollector(Collector):
                 pipe.hgetall(keys.STATISTICS)
                 pipe.zcard(keys.OPEN)
                 pipe.zcount(keys.WORKERS, time.time(), "+inf")
-                statistics, unfinished, workers = pipe.execute()
+                pipe.zcard(keys.AUDITS_OPEN)
+                statistics, unfinished, workers, audits = pipe.execute()
             queued, stored = len(self._service.store.queue), self._service.store.stored()
+            pieces, auditors = len(self._service.audits.queue), self._service.audits.workers()
         except RedisError:
             up.add_metric([], 0)
             yield up
@@ -63,6 +65,9 @@ class QueueCollector(Collector):
             ("captcha_stored_images", "Images that wait in Redis", stored),
             ("captcha_unfinished_jobs", "Jobs that are queued or running", unfinished),
             ("captcha_ready_workers", "Workers whose models are loaded", workers),
+            ("captcha_queued_audit_pieces", "Pieces of audits that wait for an audit worker", pieces),
+            ("captcha_unfinished_audits", "Audits that are queued or running", audits),
+            ("captcha_ready_audit_workers", "Audit workers that are ready", auditors),
         ):
             yield GaugeMetricFamily(name, help_text, value)
         for counter, help_text in (

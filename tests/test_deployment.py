@@ -127,7 +127,7 @@ def test_ports_are_this_machines_own_and_redis_has_none() -> None:
 def test_redis_and_the_workers_have_no_way_out() -> None:
     networks = compose()["networks"]
     assert {name for name, network in networks.items() if not network.get("internal")} == {"front"}
-    assert SERVICES["redis"]["networks"] == SERVICES["workers"]["networks"] == ["queue"]
+    assert {name for name, each in SERVICES.items() if each["networks"] == ["queue"]} == {"redis", "workers", "audits"}
 
 
 def test_what_is_not_needed_waits_for_its_profile() -> None:
@@ -136,6 +136,7 @@ def test_what_is_not_needed_waits_for_its_profile() -> None:
         "redis": [],
         "api": [],
         "workers": [],
+        "audits": ["audits"],
         "dashboard": ["dashboard"],
         "prometheus": ["monitoring"],
         "grafana": ["monitoring"],
@@ -149,7 +150,7 @@ def test_what_is_stopped_has_the_time_that_it_takes() -> None:
     assert seconds(SERVICES["api"]["stop_grace_period"]) > DRAIN_S
 
 
-@pytest.mark.parametrize("name", ["api", "workers"])
+@pytest.mark.parametrize("name", ["api", "workers", "audits"])
 def test_the_service_is_given_settings_that_it_knows(name: str) -> None:
     known = {field.metadata["name"] for field in Settings.__dataclass_fields__.values()}
     assert set(SERVICES[name]["environment"]) <= known
@@ -202,7 +203,7 @@ def test_the_images_build_on_pinned_ones() -> None:
     assert list(STAGES)[-1] == "service"  # what docker build makes when it is told no target
 
 
-@pytest.mark.parametrize("target", ["service", "gpu", "dashboard"])
+@pytest.mark.parametrize("target", ["service", "gpu", "audits", "dashboard"])
 def test_an_image_runs_as_nobody_and_fetches_only_what_is_locked(target: str) -> None:
     instructions = whole(target)
     users = [instruction[1] for instruction in instructions if instruction[0] == "USER"]
@@ -216,7 +217,7 @@ def test_an_image_runs_as_nobody_and_fetches_only_what_is_locked(target: str) ->
     assert any(instruction[:3] == ["COPY", f"--from={target}-packages", "/opt/venv"] for instruction in instructions)
 
 
-@pytest.mark.parametrize("target", ["service", "gpu"])
+@pytest.mark.parametrize("target", ["service", "gpu", "audits"])
 def test_an_image_can_be_asked_whether_it_works(target: str) -> None:
     checks = [" ".join(each) for each in STAGES[target] if each[0] == "HEALTHCHECK"]
     assert len(checks) == 1
@@ -247,6 +248,7 @@ def test_the_images_packages_are_those_of_the_tests() -> None:
     tested = pins(ROOT / "requirements.lock")
     assert pins(ROOT / "requirements-service.lock") <= tested
     assert not {pin for pin in pins(ROOT / "requirements-service.lock") if re.match("tensorflow|keras|torch", pin)}
+    assert pins(ROOT / "deploy/audits.lock") <= tested
     assert {pin for pin in pins(ROOT / "deploy/gpu.lock") - tested if not pin.startswith("nvidia-")} == set()
 
 

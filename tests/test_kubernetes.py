@@ -34,6 +34,7 @@ def test_the_manifests_are_these() -> None:
         ("ConfigMap", "v1"),
         ("Deployment", "apps/v1"),
         ("Deployment", "apps/v1"),
+        ("Deployment", "apps/v1"),
         ("PodDisruptionBudget", "policy/v1"),
         ("ScaledObject", "keda.sh/v1alpha1"),
         ("Service", "v1"),
@@ -41,7 +42,7 @@ def test_the_manifests_are_these() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["captcha-api", "captcha-workers"])
+@pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_a_pod_is_closed_and_bounded(name: str) -> None:
     spec, (container,) = pod(name), pod(name)["containers"]
     assert spec["automountServiceAccountToken"] is False
@@ -57,7 +58,7 @@ def test_a_pod_is_closed_and_bounded(name: str) -> None:
     assert "readinessProbe" in container
 
 
-@pytest.mark.parametrize("name", ["captcha-api", "captcha-workers"])
+@pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_selectors_find_their_pods(name: str) -> None:
     labels = DEPLOYMENTS[name]["spec"]["template"]["metadata"]["labels"]
     assert DEPLOYMENTS[name]["spec"]["selector"]["matchLabels"] == labels

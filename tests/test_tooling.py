@@ -51,6 +51,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("requirements.lock", 30),
         ("requirements-service.lock", 30),
         ("deploy/gpu.lock", 50),
+        ("deploy/audits.lock", 50),
         ("deploy/dashboard.lock", 10),
         ("benchmarks/peers/ddddocr.lock", 5),
         ("datasets/external/generators.lock", 7),
@@ -84,6 +85,7 @@ def test_a_lock_sets_no_option_but_hashes(lock: str) -> None:
         ("requirements.lock", ["train", "client", "service", "dev"]),
         ("requirements-service.lock", ["client", "service"]),
         ("deploy/gpu.lock", ["client", "service"]),
+        ("deploy/audits.lock", ["client", "service", "train"]),
     ],
 )
 def test_a_lock_holds_what_the_project_asks_for(lock: str, extras: list[str]) -> None:

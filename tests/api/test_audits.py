@@ -22,6 +22,7 @@ from captcha_solver.types import Sample
 from tests.api.conftest import Light
 from tests.api.services import MINE, OTHERS, Served
 from tests.api.test_problems import check
+from tests.api.test_state import metrics
 from tests.workers.audits import DESIGN, FILES, images, next_piece, use_fakes
 from workers import keys
 from workers.audits import packed
@@ -102,6 +103,18 @@ def test_a_stored_design_is_begun_and_shown(ready: Served) -> None:
         ready.mine.get(answer.headers["Location"], headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
     )
     assert ready.mine.get("/v1/audits").json() == {"items": [body], "next_cursor": None}
+
+
+def test_metrics_count_audits(ready: Served) -> None:
+    def found() -> list[float]:
+        names = ("unfinished_audits", "queued_audit_pieces", "ready_audit_workers")
+        return [metrics(ready)[f"captcha_{name}"] for name in names]
+
+    assert found() == [0, 0, 1]
+    path = begun(ready)["links"]["self"]
+    assert found() == [1, 1, 1]
+    ready.mine.post(f"{path}/cancel")
+    assert found()[0] == 0
 
 
 def test_the_query_says_the_same_as_json(ready: Served, samples: list[Sample]) -> None:
