@@ -1,11 +1,10 @@
 """The rows of a leaderboard in, one self-contained HTML page out: to be sorted, printed, and read without a script."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from captcha_solver.audit.curves import Needed
-from captcha_solver.audit.page import TEMPLATES, labels, percent, verdict
+from captcha_solver.audit.page import TEMPLATES, labels, money, percent, verdict
 from captcha_solver.audit.panel import Panel
 from captcha_solver.audit.standings import REASONS, Standing, single
 
@@ -51,12 +50,6 @@ def needed_text(needed: Needed) -> str:
 def needed_order(needed: Needed) -> float:
     """For sorting: what was not reached stands behind what was."""
     return needed.labels + (0.5 if needed.bound == ">" else 0.0)
-
-
-def money(price: float) -> str:
-    """A price to two digits, a small one with as many zeros as it takes: ``0.000056``, ``0.42``, ``12``."""
-    places = 2 if price <= 0 else max(0, 1 - math.floor(math.log10(price)))
-    return f"{price:.{places}f}"
 
 
 def row_texts(row: Standing) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A report (JSON) in, one self-contained HTML page, a Markdown summary or a badge out."""
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -36,6 +37,7 @@ def html(report: Mapping[str, Any], sheet_png: bytes | None = None) -> str:
         fails=_best_break(report),
         pc=percent,
         pt=points,
+        money=money,
         labels=labels,
     )
 
@@ -180,6 +182,12 @@ def percent(share: float) -> str:
 
 def points(change: float) -> str:
     return f"{100 * change:+.1f}"
+
+
+def money(price: float) -> str:
+    """A price to two digits, a small one with as many zeros as it takes: ``0.000056``, ``0.42``, ``12``."""
+    places = 2 if price <= 0 else max(0, 1 - math.floor(math.log10(price)))
+    return f"{price:.{places}f}"
 
 
 def labels(count: int) -> str:

@@ -112,11 +112,14 @@ def cheapest(report: Mapping[str, Any], prices: Prices) -> Cheapest | None:
 
 
 def missplit(report: Mapping[str, Any]) -> tuple[int, int] | None:
-    """(wrong answers with a wrong number of characters or none, wrong answers) of the segmented route at its best."""
+    """(wrong answers with a wrong number of characters or none, wrong answers) of the segmented route.
+
+    With the fewest labels: from them an attacker learns how long a text is, and then cuts wrong without its showing.
+    """
     rows = [row for row in report["breakdown"] if row["attack"] == SPLITS]
     if not rows:
         return None
-    kinds = max(rows, key=lambda row: row["labels"])["kinds"]
+    kinds = min(rows, key=lambda row: row["labels"])["kinds"]
     wrong = sum(count for kind, count in kinds.items() if kind != Kind.SOLVED)
     return (kinds[Kind.LENGTH] + kinds[Kind.NOTHING], wrong) if wrong else None
 
