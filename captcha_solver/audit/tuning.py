@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from captcha_solver.audit.hush import GRAPPLER, without_lines
 from captcha_solver.dataset import write_folder
 from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
@@ -69,7 +70,9 @@ def tune(
     _make_repeatable(seed)
     began = _core_s()
     meter = Watch(out / "bundle", until)
-    bundle = ROUTES[route](TrainRequest((spec,), out / "bundle", route, route, None, {}), start, (steps, seed, meter))
+    request = TrainRequest((spec,), out / "bundle", route, route, None, {})
+    with without_lines(GRAPPLER):
+        bundle = ROUTES[route](request, start, (steps, seed, meter))
     if not isinstance(source, str):
         bundle = _narrowed(bundle, source)
     tuned = Tuned(bundle, round(_core_s() - began, 1))
