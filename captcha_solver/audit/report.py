@@ -27,6 +27,7 @@ SCHEMA_VERSION = 1
 FACTS = "audit.json"
 KEPT_UNDER = 0.01  # the rate that a design is to keep attackers under by changing
 FEW_TESTED = 300  # 0 solved of so many bounds the rate by 1 %
+LEARNT = 0.5  # how much of its own labels an attacker reads at least who has learnt what he was shown
 OVERFITTED = 0.3  # how much more of its own labels than of the tested images an attacker reads, to be flagged
 
 
@@ -202,9 +203,20 @@ def _flags(report: Mapping[str, Any], facts: Facts, results: Sequence[Result]) -
         f"the curve of {c['attack']} still rises: its rate is a lower bound" for c in report["curves"] if c["rising"]
     ]
     flags += [_overfitted(result, facts) for result in results if _overfits(result, facts)]
+    if is_unlearnt(report["attacks"]):
+        flags.append(
+            f"no trained attacker reads even {LEARNT:.0%} of its own labels: none has learnt this design, so that a "
+            "low rate says little of one who does"
+        )
     if report["left_out"]:
-        flags.append(f"{len(report['left_out'])} parts were left out: see the end of the report")
+        flags.append(f"parts that were left out: {len(report['left_out'])}, see the end of the report")
     return flags
+
+
+def is_unlearnt(attacks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether attackers were trained, and none of ``attacks`` reads what it was trained on."""
+    own = [row["train_accuracy"] for row in attacks if row["train_accuracy"] is not None]
+    return bool(own) and max(own) < LEARNT
 
 
 def _overfits(result: Result, facts: Facts) -> bool:

@@ -11,7 +11,7 @@ from captcha_solver.audit.cost import Effort, Prices, cost
 from captcha_solver.audit.curves import Needed
 from captcha_solver.audit.findings import ANY, SUREST
 from captcha_solver.audit.panel import Entrant
-from captcha_solver.audit.report import FEW_TESTED, OVERFITTED
+from captcha_solver.audit.report import FEW_TESTED, LEARNT, OVERFITTED, is_unlearnt
 
 LABELS_TO = (0.01, 0.5)
 SPLITS = "segmented"  # the attack that cuts an image into characters
@@ -24,6 +24,7 @@ class Doubt(StrEnum):
     RISING = "curve rises"
     STOCK = "stock OCR wins"
     BY_HEART = "learnt by heart"
+    UNLEARNT = "not learnt"
     TAUGHT = "taught on it"
     PARTIAL = "parts left out"
 
@@ -34,6 +35,8 @@ REASONS = {
     Doubt.STOCK: "an OCR program that anybody can run reads more than the attackers that can learn: they are weak",
     Doubt.BY_HEART: f"with the most labels, an attack reads over {100 * OVERFITTED:.0f} points more of its own labels "
     "than of other images: with more labels he would read more",
+    Doubt.UNLEARNT: f"with the most labels, no attack reads even {LEARNT:.0%} of its own labels: these attackers "
+    "are not fit for the design, and its low rate says little of others",
     Doubt.TAUGHT: "a shipped attacker saw drawings of this design while it was trained: 0 labels are not 0 for others",
     Doubt.PARTIAL: "not all of the budget was spent, for want of time or because an attacker could not be trained",
 }
@@ -137,6 +140,7 @@ def doubts(report: Mapping[str, Any], entrant: Entrant) -> tuple[Doubt, ...]:
         Doubt.RISING: any(c["rising"] for c in report["curves"] if c["attack"] == report["best"]["name"]),
         Doubt.STOCK: by_stock > by_ours,
         Doubt.BY_HEART: any(row["train_accuracy"] - row["rate"] > OVERFITTED for row in schooled),
+        Doubt.UNLEARNT: is_unlearnt(schooled),
         Doubt.TAUGHT: entrant.taught,
         Doubt.PARTIAL: bool(report["left_out"]),
     }

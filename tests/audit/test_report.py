@@ -288,11 +288,20 @@ def test_who_learns_by_heart_is_flagged(own: float | None, condition: str, train
     assert flags([taught]) == [told] * flagged
 
 
+@pytest.mark.parametrize(("own", "flagged"), [([0.49], True), ([0.5], False), ([0.1, 0.6], False), ([None], False)])
+def test_attackers_who_have_not_learnt_are_flagged(own: list[float | None], flagged: bool) -> None:
+    taught = [replace(result(f"a{i}", 20, solving("x.")), train_accuracy=each) for i, each in enumerate(own)]
+    assert (
+        any(flag.startswith("no trained attacker reads even 50% of its own labels") for flag in flags(taught))
+        is flagged
+    )
+
+
 def test_what_was_left_out_is_named_and_flagged() -> None:
     left_out = LeftOut(Cell("sliding", 20), "the time was up")
     report = build(replace(FACTS_OF, left_out=(left_out,)), [])
     assert report["left_out"] == [{"cell": asdict(left_out.cell), "why": "the time was up"}]
-    assert report["flags"] == ["1 parts were left out: see the end of the report"]
+    assert report["flags"] == ["parts that were left out: 1, see the end of the report"]
 
 
 def test_the_models_that_attacks_start_from_are_told_by_their_hashes() -> None:

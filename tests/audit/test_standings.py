@@ -139,6 +139,9 @@ SCHOOLED = {"train_accuracy": 0.9, "train_core_s": 1.0}
         ({"attacks": [attack("sliding", 200, 236, **SCHOOLED)]}, Doubt.BY_HEART),  # 90 % against 59 %
         ({"attacks": [attack("sliding", 200, 244, **SCHOOLED)]}, None),  # 90 % against 61 %
         ({"attacks": [attack("sliding", 50, 4, **SCHOOLED), attack("sliding", 200, 200)]}, None),  # not with the most
+        ({"attacks": [attack("sliding", 200, 200, train_accuracy=0.49)]}, Doubt.UNLEARNT),
+        ({"attacks": [attack("sliding", 200, 200, train_accuracy=0.5)]}, None),
+        ({"attacks": [attack(n, 200, 200, train_accuracy=own) for n, own in (("a", 0.1), ("b", 0.6))]}, None),
         ({"left_out": [{"cell": {}, "why": "the time was up"}]}, Doubt.PARTIAL),
     ],
 )
