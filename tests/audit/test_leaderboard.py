@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,9 +16,11 @@ from captcha_solver.audit.attacks import STOCK
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import Cell
 from captcha_solver.audit.leaderboard import is_finished, read_entry, run_panel, terms, write_page
+from captcha_solver.audit.page import percent
 from captcha_solver.audit.panel import Panel, read_panel
 from captcha_solver.audit.plan import label_stages
 from captcha_solver.audit.settings import AuditSettings, Scope
+from captcha_solver.audit.standings import standing
 from captcha_solver.audit.subject import open_subject
 from captcha_solver.cli import main
 from captcha_solver.errors import DatasetError, OptionError, SetupError
@@ -257,10 +260,26 @@ def test_a_design_for_which_there_was_no_time_is_named(
     assert entry["report"]["attacks"][0]["n"] == 30
 
 
-@pytest.mark.skipif(not (COMMITTED / "index.html").exists(), reason="no leaderboard was committed yet")
-def test_the_committed_page_is_what_its_entries_say() -> None:
+def test_the_committed_page_is_what_its_entries_say(tmp_path: Path) -> None:
     panel = read_panel(COMMITTED / "panel.toml")
+    for entry in COMMITTED.glob("*.json"):
+        shutil.copy(entry, tmp_path)
+    write_page(panel, tmp_path)
+    assert (tmp_path / "index.html").read_bytes() == (COMMITTED / "index.html").read_bytes()
     found = {each.name for each in panel.entrants if is_finished(read_entry(COMMITTED, each), panel, each)}
     text = (COMMITTED / "index.html").read_text(encoding="utf-8")
     assert {str(tag["data-name"]) for tag in Seen(text).all("tr") if "data-rate" in tag} == found
     assert len(found) >= 12
+
+
+def test_the_readme_shows_what_was_measured_of_others() -> None:
+    readme = (COMMITTED.parent / "README.md").read_text(encoding="utf-8")
+    panel = read_panel(COMMITTED / "panel.toml")
+    others = [entrant for entrant in panel.entrants if entrant.name.startswith("external-")]
+    assert len(others) >= 5
+    for entrant in others:
+        row = standing(entrant, read_entry(COMMITTED, entrant) or {}, panel.settings.prices)
+        low, high = map(percent, row.best["ci95"])
+        said = f"{row.best['name']}, {row.best['labels']} labels: {percent(row.best['rate'])} ({low} to {high})"
+        (line,) = [line for line in readme.splitlines() if said in line and f" {entrant.version} |" in line]
+        assert entrant.generator in line.replace("`", "")
