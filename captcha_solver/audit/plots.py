@@ -8,6 +8,7 @@ from typing import Any
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 28, 16, 44
 SERIES = 6  # colours that the page has
+CHARACTER_PX = 6.6  # the mean width of small letters
 NARROWEST_TOLD_PX = 44  # a part of a bar with room for its figure
 
 
@@ -47,7 +48,7 @@ def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
     """Bars of the change in solve rate with their intervals, the strongest first; a dot is the change in legibility."""
     height = TOP + BOTTOM + 26 * max(len(rows), 1)
     left = 230
-    widest = max([0.05, *(abs(end) for r in rows for end in (*r["ci95"], r["legibility_change"] or 0))])
+    widest = _round_up(max([0.05, *(abs(end) for r in rows for end in (*r["ci95"], r["legibility_change"] or 0))]))
 
     def x(change: float) -> float:
         at: float = left + (WIDTH - left - RIGHT) * (change / widest + 1) / 2
@@ -55,7 +56,7 @@ def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
 
     parts = [f'<line class="axis" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>']
     parts += [
-        f'<text class="small" x="{x(tick):.1f}" y="{height - 24}" text-anchor="middle">{100 * tick:+.0f}</text>'
+        f'<text class="small" x="{x(tick):.1f}" y="{height - 24}" text-anchor="middle">{_signed(tick)}</text>'
         for tick in (-widest, -widest / 2, 0, widest / 2, widest)
     ]
     parts.append(
@@ -165,8 +166,11 @@ def place_chart(places: Sequence[Sequence[float]]) -> str:
 
 def matrix_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]]) -> str:
     """Trained on (rows) against tested on (columns); darker is a higher solve rate."""
-    size, left, top = 72, 240, 90
-    width, height = left + size * len(names) + RIGHT, top + size * len(names) + TOP
+    size, left, slope = 72, 240, math.radians(28)
+    longest = CHARACTER_PX * max(map(len, names), default=0)
+    top = round(longest * math.sin(slope)) + 24
+    width = left + size * len(names) + max(round(longest * math.cos(slope)) - size // 2, RIGHT)
+    height = top + size * len(names) + TOP
     parts = []
     for i, name in enumerate(names):
         at = left + size * i + size / 2
@@ -218,6 +222,19 @@ def _y(rate: float) -> float:
 
 def _points(pairs: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{a:.1f},{b:.1f}" for a, b in pairs)
+
+
+def _round_up(share: float) -> float:
+    """The next share up whose half is a whole number of per cent, and easy to read: 0.06, 0.1, 0.2, 0.3, 0.4 ..."""
+    for end in (0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8):
+        if share <= end:
+            return end
+    return 1.0
+
+
+def _signed(share: float) -> str:
+    """``+13``; ``0`` without a sign."""
+    return f"{100 * share:+.0f}" if round(100 * share) else "0"
 
 
 def _percent(rate: float) -> str:

@@ -72,9 +72,9 @@ def sheet(workshop: Workshop, results: Sequence[Result], *, fold_case: bool) -> 
     cells = [
         SheetCell(
             images[o.sample].image,
-            "solved" if o.solved(fold_case=fold_case) else "not solved",
+            f"{'solved' if o.solved(fold_case=fold_case) else 'not solved'}, {o.confidence:.2f}",
             o.truth,
-            (Answer(best.cell.attack, f"{o.text} ({o.confidence:.2f})", o.solved(fold_case=fold_case)),),
+            (Answer(best.cell.attack, o.text, o.solved(fold_case=fold_case)),),
         )
         for o in chosen
         if o.sample in images

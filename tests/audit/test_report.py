@@ -1,6 +1,7 @@
 """The report: computed again from the files of an audit it is the same, byte for byte; broken files are told of."""
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from captcha_solver.audit import plots
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, CELLS, TRIALS, UNLIMITED, Cell, Result, in_order, read_files
 from captcha_solver.audit.cost import Prices
@@ -408,3 +410,23 @@ def test_what_computes_is_that_of_the_keras_in_use(monkeypatch: pytest.MonkeyPat
     assert backend_and_device() == ("torch", "cpu")
     monkeypatch.delitem(sys.modules, "keras")
     assert backend_and_device() == (None, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("share", "end"), [(0.0, 0.06), (0.06, 0.06), (0.061, 0.1), (0.27, 0.3), (0.41, 0.5), (0.7, 0.8), (0.81, 1.0)]
+)
+def test_the_axis_of_changes_ends_at_a_round_number(share: float, end: float) -> None:
+    drawn = plots.feature_chart([{"condition": "c", "change": share, "ci95": [0.0, share], "legibility_change": None}])
+    ticks = re.findall(r'text-anchor="middle">([^<]*)</text>', drawn)
+    assert ticks == [f"{100 * t:+.0f}" if t else "0" for t in (-end, -end / 2, 0, end / 2, end)]
+
+
+def test_the_names_over_the_matrix_have_room() -> None:
+    long = "other faces, colours, and harder than before"
+    drawn = plots.matrix_chart(["as it is", long], [[0.5, 0.5], [0.5, None]])
+    (width, height) = map(int, re.findall(r'viewBox="0 0 (\d+) (\d+)"', drawn)[0])
+    (x, y) = map(float, re.findall(r"translate\(([\d.]+),([\d.]+)\)", drawn)[-1])
+    reach = plots.CHARACTER_PX * len(long)
+    assert x + reach * 0.88 <= width
+    assert y - reach * 0.47 >= 0
+    assert height > y + 2 * 72
