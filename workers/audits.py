@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -166,8 +166,3 @@ def new_audit(audit: Audit, ttl_s: int) -> Audit:
     now = time.time()
     made = f"aud_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
     return replace(audit, id=made, created_at=now, expires_at=now + ttl_s)
-
-
-def in_order(results: Iterable[Result]) -> Sequence[Result]:
-    """As the ledger of a local audit gives them: the plan must not depend on which was done first."""
-    return sorted(results, key=lambda result: result.cell.order)

@@ -4,8 +4,8 @@ from workers import keys
 from workers.audits_queue import AuditQueue
 from workers.audits_store import fetch
 from workers.connection import Client
-from workers.queue import chunk_of, rq_id
-from workers.recovery import SWEEP_EVERY_S, suspected_long
+from workers.queue import rq_id
+from workers.recovery import SWEEP_EVERY_S, drop_failed, suspected_long
 
 
 def sweep_audits(redis: Client, queue: AuditQueue) -> int:
@@ -16,7 +16,7 @@ def sweep_audits(redis: Client, queue: AuditQueue) -> int:
     """
     if not redis.set(keys.AUDIT_SWEEP_LOCK, 1, nx=True, ex=SWEEP_EVERY_S):
         return 0
-    _drop_failed(redis, queue)
+    drop_failed(redis, queue, keys.audit_pending)
     ids = [each.decode() for each in redis.zrange(keys.AUDITS_OPEN, 0, -1)]
     audits = {audit.id: audit for audit, _ in fetch(redis, ids)}
     over = [audit_id for audit_id in ids if audit_id not in audits or audits[audit_id].expired]
@@ -39,13 +39,3 @@ def sweep_audits(redis: Client, queue: AuditQueue) -> int:
             pipe.zrem(keys.AUDIT_SUSPECTS, name)
         pipe.execute()
     return len(lost)
-
-
-def _drop_failed(redis: Client, queue: AuditQueue) -> None:
-    """Forget RQ's failures of pieces that are done all the same, or of audits that were stopped."""
-    with redis.pipeline() as pipe:
-        for name in queue.failed():
-            place = chunk_of(name)
-            if place is None or not redis.sismember(keys.audit_pending(place[0]), place[1]):
-                queue.forget(name, pipe)
-        pipe.execute()

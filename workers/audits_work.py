@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from captcha_solver.audit.cells import Cell, Result
+from captcha_solver.audit.cells import Cell, Result, in_order
 from captcha_solver.audit.runner import LeftOut
 from workers import keys
 from workers.audits import (
     PLANNING,
     Audit,
     Piece,
-    in_order,
     left_out_json,
     left_out_of,
     packed_result,

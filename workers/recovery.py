@@ -1,6 +1,7 @@
 """Jobs in Redis in, the same jobs going on out: what was lost is queued again, what has run out is dropped."""
 
 import time
+from collections.abc import Callable
 
 from workers import keys
 from workers.connection import Client, Pipe
@@ -23,7 +24,7 @@ def sweep(redis: Client, queue: ChunkQueue) -> int:
         return 0
     _expire(redis)
     _drop_orphans(redis)
-    _drop_failed(redis, queue)
+    drop_failed(redis, queue, keys.chunks)
     return _requeue(redis, queue)
 
 
@@ -116,11 +117,14 @@ def _drop_orphans(redis: Client) -> None:
             redis.hdel(keys.STORED, job_id)
 
 
-def _drop_failed(redis: Client, queue: ChunkQueue) -> None:
-    """Forget RQ's failures of chunks that are answered all the same: by another try, or by the one that died late."""
+def drop_failed(redis: Client, queue: ChunkQueue, pending: Callable[[str], str]) -> None:
+    """Forget RQ's failures of what is done all the same: by another try, or by the one that died late.
+
+    ``pending``: the key of the set of what is not done, by the id of the job or the audit.
+    """
     with redis.pipeline() as pipe:
         for name in queue.failed():
             place = chunk_of(name)
-            if place is None or not redis.sismember(keys.chunks(place[0]), place[1]):
+            if place is None or not redis.sismember(pending(place[0]), place[1]):
                 queue.forget(name, pipe)
         pipe.execute()

@@ -17,6 +17,7 @@ from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.demo import drawn
 from captcha_solver.types import Reading, Sample, Solution
+from tests.audit.attackers import TINY
 from workers import keys
 from workers.audits import Audit, new_audit, packed
 from workers.audits_desk import AuditDesk
@@ -26,19 +27,7 @@ from workers.connection import Client
 from workers.messages import Upload
 from workers.queue import chunk_of
 
-DESIGN = """
-name = "tiny"
-[canvas]
-width_px = 90
-height_px = 36
-[text]
-charset = "digits"
-length = 4
-[[distortion]]
-kind = "lines"
-[[distortion]]
-kind = "dots"
-"""
+DESIGN = TINY
 FILES = {
     "report.json": b'{"a": 1}',
     "report.html": b"<p>",
