@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REPLAY, REPLAY_WEIGHT = "wild", 0.6
 BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
-STEPS_BASE, STEPS_A_DOUBLING, MOST_STEPS = 60, 45, 1200
+STEPS_BASE, STEPS_A_DOUBLING = 40, 30
 LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
 
@@ -47,7 +47,7 @@ class Tuned:
 def steps_for(labels: int) -> int:
     """How long to train on so many labels: a little longer for each doubling."""
     doublings = math.log2(max(labels, LABELS_BASE) / LABELS_BASE)
-    return round(min(STEPS_BASE + STEPS_A_DOUBLING * doublings, MOST_STEPS))
+    return round(STEPS_BASE + STEPS_A_DOUBLING * doublings)
 
 
 def tune(

@@ -30,8 +30,8 @@ def workshop(tmp_path: Path) -> Workshop:
 
 def test_guesses_of_what_cells_take(workshop: Workshop) -> None:
     assert guess_s(READ, workshop) == 40 * 0.01
-    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 105 * 0.4
-    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 105 * 0.1
+    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 70 * 0.4
+    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 70 * 0.1
     fgsm, pgd = PERTURBATIONS[0], PERTURBATIONS[-1]
     assert (fgsm.steps, pgd.steps) == (1, 10)
     assert guess_s(Cell("sliding", 0, fgsm.name), workshop) == pytest.approx(0.4 + 200 * 0.02)
