@@ -14,7 +14,7 @@ from captcha_solver.audit.workshop import PERTURBED, Workshop
 from captcha_solver.errors import DatasetError, OptionError
 
 START_S, READ_S, PERTURB_S = 15.0, 0.01, 0.02  # of a training, an image, and its step of a perturbation
-STEP_S = {"sliding": 0.4, "segmented": 0.1}  # of a training; all of these before any was timed
+STEP_S = {"sliding": 0.25, "segmented": 0.06}  # of a training; all of these before any was timed
 EXPORT_S = 20.0  # what comes after the last step, and cannot be cut short
 REPORT_S, REPORT_SHARE = 15.0, 0.1  # kept for the report, whichever is less
 REMEMBERED = 5  # the last so many cells weigh most

@@ -30,8 +30,8 @@ def workshop(tmp_path: Path) -> Workshop:
 
 def test_guesses_of_what_cells_take(workshop: Workshop) -> None:
     assert guess_s(READ, workshop) == 40 * 0.01
-    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 70 * 0.4
-    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 70 * 0.1
+    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 70 * 0.25
+    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 70 * 0.06
     fgsm, pgd = PERTURBATIONS[0], PERTURBATIONS[-1]
     assert (fgsm.steps, pgd.steps) == (1, 10)
     assert guess_s(Cell("sliding", 0, fgsm.name), workshop) == pytest.approx(0.4 + 200 * 0.02)
@@ -58,7 +58,7 @@ def test_an_attacker_is_counted_as_trained_once(workshop: Workshop) -> None:
     again = Cell("sliding", 20, "dots at 5")
     trained, read = guess_s(TRAINED, workshop), guess_s(READ, workshop)
     assert rest_s([TRAINED, again, READ], workshop, Clock(None)) == pytest.approx(trained + 2 * read)
-    assert rest_s([TRAINED] + [Cell("sliding", n) for n in (50, 100, 200)], workshop, Clock(None)) > 200
+    assert rest_s([TRAINED] + [Cell("sliding", n) for n in (50, 100, 200)], workshop, Clock(None)) > 150
     assert rest_s([TRAINED], workshop, Clock(0.5)) <= 27  # no longer than there is time
 
 
@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_left_out_and_what_fits_is_done(
     use_fakes(monkeypatch)
     ledger, clock = Ledger(tmp_path), Clock(1.0, began=time.monotonic() - 30)  # 24 s are left
     left = run_stages([Stage("all", (TRAINED, READ))], workshop, ledger, clock)
-    assert [(each.cell, each.why) for each in left] == [(TRAINED, "needs about 57 s, and the time was up")]
+    assert [(each.cell, each.why) for each in left] == [(TRAINED, "needs about 33 s, and the time was up")]
     assert [each.cell for each in ledger.results] == [READ]
 
 
