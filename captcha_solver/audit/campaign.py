@@ -23,6 +23,7 @@ from captcha_solver.audit.plan import (
     label_stages,
     pair_stage,
     perturbation_stage,
+    trained_anew,
 )
 from captcha_solver.audit.provenance import provenance_here
 from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, advice_of, build, read_facts
@@ -220,7 +221,7 @@ class Campaign:
             return []
         self._proposed = variant.condition
         workshop.variants[variant.condition] = variant
-        return self._doable([Stage("the proposal", (_adapted(variant),))])
+        return self._doable([Stage("the proposal", (trained_anew(variant),))])
 
     def _doable(self, stages: Sequence[Stage]) -> list[Stage]:
         """Without the cells that need a training, where none was asked for, or none can be made."""
@@ -247,11 +248,6 @@ class Campaign:
         told = ", ".join(f"{labels:,}" for labels in dropped)
         instead = f"{pool:,} labels were tried instead" if budgets_for(dropped, pool) else "no label was tried"
         return [f"budgets of {told} labels were left out: {pool:,} images are left to label; {instead}"]
-
-
-def _adapted(variant: Variant) -> Cell:
-    """An attacker trained on a changed design and tested on it."""
-    return Cell(TRAINED, ADAPTED_LABELS, variant.condition, variant.condition)
 
 
 def _places(names: Sequence[str], changes: Mapping[str, float]) -> list[tuple[int, float]]:

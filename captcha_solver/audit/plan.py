@@ -69,12 +69,12 @@ def feature_stages(design: Design) -> tuple[list[Stage], dict[str, Variant]]:
     without = removals(design)
     swept = [variant for place in range(len(design.distortions)) for variant in sweep(design, place)]
     unaware = {variant.condition: variant for variant in (*without, *swept)}
-    adapted = [Cell(TRAINED, ADAPTED_LABELS)] + [_adapted(variant) for variant in without]
+    adapted = [Cell(TRAINED, ADAPTED_LABELS)] + [trained_anew(variant) for variant in without]
     raised = [sweep(design, place)[-1] for place in range(len(design.distortions))]
     stages = [
         Stage("each distortion, attacker unaware", tuple(Cell(TRAINED, 0, name) for name in unaware)),
         Stage("each distortion removed, attacker trained anew", tuple(adapted)),
-        Stage("each distortion at 5, attacker trained anew", tuple(map(_adapted, raised))),
+        Stage("each distortion at 5, attacker trained anew", tuple(map(trained_anew, raised))),
     ]
     return stages, unaware
 
@@ -95,7 +95,7 @@ def pair_stage(design: Design, effects: Mapping[int, float]) -> tuple[Stage, dic
     """The strongest distortions, two at a time. ``effects``: place -> change in rate without it."""
     strongest = sorted(effects, key=lambda place: (-abs(effects[place]), place))[:STRONGEST_PAIRS]
     both = pairs(design, sorted(strongest))
-    cells = [cell for variant in both for cell in (Cell(TRAINED, 0, variant.condition), _adapted(variant))]
+    cells = [cell for variant in both for cell in (Cell(TRAINED, 0, variant.condition), trained_anew(variant))]
     return Stage("pairs of distortions removed", tuple(cells)), {variant.condition: variant for variant in both}
 
 
@@ -114,5 +114,6 @@ def effects_of(results: Sequence[Result], variants: Mapping[str, Variant], *, fo
     return effects
 
 
-def _adapted(variant: Variant) -> Cell:
+def trained_anew(variant: Variant) -> Cell:
+    """An attacker trained on a changed design and tested on it."""
     return Cell(TRAINED, ADAPTED_LABELS, variant.condition, variant.condition)
