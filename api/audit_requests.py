@@ -28,7 +28,7 @@ from workers.settings import Settings
 TOML = "application/toml"
 LARGEST_TOML = 64 * 1024
 MOST_DISTORTIONS = 64  # each makes a dozen cells
-MOST_PIXELS = 10**9  # of all that is drawn at first, labelled and tested
+MOST_PIXELS = 2 * 10**9  # of all that is drawn at first, labelled and tested
 USUAL_NAME, LONGEST_NAME = "uploaded", 100
 
 

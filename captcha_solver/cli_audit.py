@@ -22,7 +22,9 @@ FAIL_HELP = (
 @click.command()
 @click.argument("subject", metavar="FOLDER|DESIGN|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER")
-@click.option("--budgets", default="0,20,50,100,200,500,1000", show_default=True, metavar="N,N,...", help="Labels.")
+@click.option(
+    "--budgets", default="0,20,50,100,200,500,1000,5000", show_default=True, metavar="N,N,...", help="Labels."
+)
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Leave out what does not fit."
 )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from captcha_solver.audit.cost import Prices
 from captcha_solver.errors import OptionError
 
-BUDGETS = (0, 20, 50, 100, 200, 500, 1000)
+BUDGETS = (0, 20, 50, 100, 200, 500, 1000, 5000)
 TESTED = 500
 FEWEST_LABELS = 10  # that anything can be learnt from
 

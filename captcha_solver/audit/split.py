@@ -42,8 +42,8 @@ def split(subject: Subject, *, labels: int, tested: int, seed: int) -> Split:
     An image whose pixels are those of one in the pool is taken out of the tested ones, and counted.
     """
     if subject.available is None:
+        test = look_at(subject.samples(tested, part_seed(seed, TEST_SEED)))  # first, as a program may fail or hang
         pool = look_at(subject.samples(labels, part_seed(seed, LABEL_SEED)) if labels else [])
-        test = look_at(subject.samples(tested, part_seed(seed, TEST_SEED)))
     else:
         everything = look_at(subject.samples(0, seed))
         held = min(tested, max(round(len(everything) * TEST_SHARE), FEWEST_TESTED))

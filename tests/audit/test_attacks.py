@@ -2,13 +2,16 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from captcha_solver.audit import attacks
 from captcha_solver.audit.attacks import ATTACKS, Ammunition, Ddddocr, Tesseract, accuracy, untrainable, words_of
+from captcha_solver.audit.tuning import Tuned
 from captcha_solver.errors import SetupError
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.types import Reading, Sample, Solution
 from tests.audit.attackers import images
 
@@ -96,6 +99,16 @@ def test_the_share_of_own_labels_that_is_read() -> None:
     assert accuracy(samples, read, fold_case=True) == 0.5
     assert accuracy(samples, read, fold_case=False) == 0.25
     assert accuracy([], [], fold_case=True) is None
+
+
+def test_of_many_own_labels_the_first_are_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shipped = load_bundle(shipped_bundles()["segmented"])
+    monkeypatch.setattr(attacks, "tune", lambda *_, **__: Tuned(shipped, 1.0))
+    samples = images(12)
+    wrong = [replace(each, text="none") for each in samples[:3]]
+    monkeypatch.setattr(attacks, "MOST_RECALLED", 6)
+    armed = ATTACKS["segmented"].arm(12, Ammunition([*wrong, *samples[3:]], None, 0, tmp_path))
+    assert armed.train_accuracy == 0.5
 
 
 def test_without_keras_nobody_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

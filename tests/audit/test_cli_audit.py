@@ -13,6 +13,7 @@ import pytest
 
 from captcha_solver import cli_audit
 from captcha_solver.audit.cells import CELLS, TRIALS
+from captcha_solver.audit.settings import BUDGETS, parse_budgets
 from captcha_solver.cli import main
 from captcha_solver.dataset import write_folder
 from tests.audit.attackers import TINY, images
@@ -36,7 +37,13 @@ def design(tmp_path: Path) -> Path:
 
 
 def command(subject: Path | str, out: Path, *options: str) -> list[str]:
-    return [sys.executable, "-c", SOURCE, "audit", str(subject), "--out", str(out), "--tested", "30", *options]
+    few = ["--tested", "30", "--budgets", "0,20"]
+    return [sys.executable, "-c", SOURCE, "audit", str(subject), "--out", str(out), *few, *options]
+
+
+def test_the_budgets_on_the_command_line_are_those_of_the_settings() -> None:
+    (budgets,) = (each.default for each in cli_audit.audit.params if each.name == "budgets")
+    assert parse_budgets(str(budgets)) == BUDGETS
 
 
 def run(argv: Sequence[str]) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from captcha_solver.audit.function import CallableSubject
 from captcha_solver.audit.looks import look_at
 from captcha_solver.audit.split import split
 from captcha_solver.audit.subject import DesignSubject
@@ -43,6 +44,19 @@ def test_what_can_be_drawn_is_drawn_apart() -> None:
     assert (len(parts.pool), len(parts.tested)) == (40, 30)
     assert not {each.image for each in parts.pool} & {each.image for each in parts.tested}
     assert parts.flags == ()
+
+
+def test_what_is_tested_is_drawn_first() -> None:
+    """A program that hangs is given a time for each image that it is to draw: for the fewer, less is waited."""
+    counts: list[int] = []
+
+    class Noted(CallableSubject):
+        def samples(self, count: int, seed: int) -> list[Sample]:
+            counts.append(count)
+            return DesignSubject(tiny()).samples(count, seed)
+
+    split(Noted("own:draw"), labels=50, tested=40, seed=0)
+    assert counts == [40, 50]
 
 
 def test_images_of_both_parts_are_tested_no_more(drawn: list[Sample]) -> None:
