@@ -1,6 +1,8 @@
 """The training loop: its schedule, its checkpoints, a tiny training that is interrupted and gone on with."""
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -128,6 +130,46 @@ def tiny(out: Path, stop_at: str = "") -> subprocess.CompletedProcess[str]:
     """Train the tiny task in a process of its own, stopped by SIGINT before draw ``stop_at``."""
     command = [sys.executable, "-m", "tests.tiny_task", str(out), stop_at]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+STARTED_OVER = """
+import numpy as np
+from captcha_solver.training.checkpoint import Progress
+from captcha_solver.training.learner import new_learner
+from captcha_solver.training.loop import TrainSettings, as_float
+from tests.tiny_task import BarsTask, MakeBars
+
+task, batches = BarsTask(), [(as_float(x), y) for k in range(6) for x, y in MakeBars()(np.random.default_rng(k))]
+learner = new_learner(task.build(), task.loss(), TrainSettings(max_steps=12, layer_decay=0.9), None)
+start = learner.state(Progress()).weights
+learner.try_out(batches[:2])
+tried = learner.state(Progress())
+same = [(a == b).all() for group in (tried.weights, tried.average) for a, b in zip(start, group, strict=True)]
+ends = []
+for _ in range(2):
+    for x, y in batches:
+        learner.step(x, y, 0.02)
+    learner.keep_best()
+    ends.append(learner.state(Progress()))
+    learner.start_over()
+    same.append(not learner.state(Progress()).best)
+for name in ("weights", "optimizer", "average", "best"):
+    one, other = (getattr(end, name) for end in ends)
+    same += [np.allclose(a, b, atol=1e-5) for a, b in zip(one, other, strict=True)]
+learnt = any((a != b).any() for a, b in zip(start, ends[0].weights, strict=True))
+print(all(same), learnt, len(same) > 20)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_learner_that_starts_over_is_as_at_first(backend: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", STARTED_OVER]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True"] * 3
 
 
 @pytest.mark.slow

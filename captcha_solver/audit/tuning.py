@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from captcha_solver.audit.hush import GRAPPLER, without_lines
 from captcha_solver.dataset import write_folder
 from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle, shipped_bundles
@@ -23,13 +25,19 @@ from captcha_solver.training.progress import Meter
 from captcha_solver.types import Sample
 
 if TYPE_CHECKING:
+    from captcha_solver.training.learner import Learner
+    from captcha_solver.training.loop import TrainSettings
     from captcha_solver.training.run import TrainRequest
+    from captcha_solver.training.sliding import SlidingTask
 
 REPLAY, REPLAY_WEIGHT = "wild", 0.6
 BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
 STEPS_BASE, STEPS_A_DOUBLING = 40, 30
 LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
+TRIED_PX = (8, 12)  # two widths: the second shows TensorFlow that it is to expect any; no strip is so narrow
+
+_LEARNERS: dict[tuple[str, int], "Learner"] = {}
 
 
 class OutOfTimeError(Exception):
@@ -151,7 +159,27 @@ def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]
         batch=BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed, layer_decay=LAYER_DECAY
     )
     settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
-    return train(task, request.out, settings, start_from=start, meter=meter, settled=settled)
+    learner = _learner(task, settings, start)
+    return train(  # for floats alone: in 8 bits nobody reads with it
+        task, request.out, settings, start_from=start, meter=meter, settled=settled, learner=learner, int8=False
+    )
+
+
+def _learner(task: "SlidingTask", settings: "TrainSettings", start: Bundle) -> "Learner":
+    """The network that is to learn, at its start. It is built and traced once: that takes as long as 30 steps."""
+    from captcha_solver.training.learner import new_learner
+    from captcha_solver.training.sliding import LONGEST_LABEL
+
+    key = (start.sha256, settings.seed)
+    if key in _LEARNERS:
+        _LEARNERS[key].start_over()
+    else:
+        _LEARNERS.clear()  # of another seed: the random numbers of a network are seeded when it is built
+        labels = np.eye(1, LONGEST_LABEL, dtype=np.int32).repeat(BATCH, axis=0)  # of one character
+        strips = [np.zeros((BATCH, task.slide.strip_px, width, 3), np.float32) for width in TRIED_PX]
+        _LEARNERS[key] = new_learner(task.build(), task.loss(), settings, start)
+        _LEARNERS[key].try_out([(strip, labels) for strip in strips])
+    return _LEARNERS[key]
 
 
 def _segmented(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]) -> Bundle:

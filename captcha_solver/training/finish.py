@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from captcha_solver.training.loop import Settled, Task
 
 
-def finish(task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"]) -> Bundle:
+def finish(
+    task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"], *, int8: bool = True
+) -> Bundle:
     """Round the kernels to what is stored, calibrate on held-out images, export, check, quantise, write the card."""
     from captcha_solver.training.loop import as_float
 
@@ -43,7 +45,7 @@ def finish(task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], 
         (out / MANIFEST).unlink(missing_ok=True)  # a bundle whose runtimes disagree is none
         raise
     bundle = amend_bundle(bundle, card={"parity": asdict(parity)})
-    if task.kind == "sliding":  # of the segmented route's time the network is the smaller part
+    if int8 and task.kind == "sliding":  # of the segmented route's time the network is the smaller part
         bundle = add_int8(task, bundle, heldout)
     remove_checkpoint(out)
     return bundle

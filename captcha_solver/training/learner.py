@@ -28,10 +28,27 @@ class Learner:
         if start_from is not None:
             take_weights(model, load_keras(start_from), start_from)
         self._prepare(loss, settings)
+        self._start: Arrays = [np.asarray(variable).copy() for variable in model.variables]
         self._average: Arrays = weights_of(model)
         self._best: Arrays = []
         self._trained: Arrays = []
         self._steps = 0
+
+    def try_out(self, batches: Sequence["Pair"]) -> None:
+        """Train on ``batches`` and forget it. TensorFlow traces the network anew for the first shapes that it meets.
+
+        Met before, the same ones every time, they leave every training the same trace, to the last bit.
+        """
+        for images, labels in batches:
+            self._train(images, labels, 0.0)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Be as at first: another training of the same network need neither build nor trace it again."""
+        for variable, array in zip(self.model.variables, self._start, strict=True):
+            variable.assign(array)
+        self._forget_steps()
+        self._average, self._best, self._trained, self._steps = weights_of(self.model), [], [], 0
 
     def step(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
         """One optimizer step on (N, H, W, C) float32 0-1 and int32 labels; the batch's loss."""
@@ -67,6 +84,11 @@ class Learner:
 
     def _logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return predict(self.model, images)
+
+    def _forget_steps(self) -> None:
+        """Set the optimizer back."""
+        for variable in self._optimizer.variables:
+            variable.assign(np.zeros_like(np.asarray(variable)))
 
     def _optimizer_state(self) -> Arrays:
         return [np.asarray(v) for v in self._optimizer.variables]

@@ -127,8 +127,13 @@ def train(
     start_from: Bundle | None = None,
     meter: Meter | None = None,
     settled: Settled | None = None,
+    learner: Learner | None = None,
+    int8: bool = True,
 ) -> Bundle:
-    """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped."""
+    """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped.
+
+    ``learner``: one that holds the network at its start already, made for this task, settings and bundle.
+    """
     from captcha_solver.training.finish import finish
 
     import_keras()  # before the task does, so that the backend starts quietly
@@ -138,7 +143,7 @@ def train(
     _check_start(task, start_from)
     state = load_checkpoint(out, fingerprint)
     writable_folder(out)
-    learner = new_learner(task.build(), task.loss(), settings, start_from)
+    learner = learner or new_learner(task.build(), task.loss(), settings, start_from)
     progress = Progress()
     if state is not None:
         learner.restore(state)
@@ -147,7 +152,7 @@ def train(
     with Interruption() as stop, meter or Meter(out) as shown:
         progress = run.steps(learner, progress, (stop, shown))
     learner.use_best()
-    return finish(task, out, learner.model, (_report(settings, progress, start_from), settled))
+    return finish(task, out, learner.model, (_report(settings, progress, start_from), settled), int8=int8)
 
 
 @dataclass(slots=True)

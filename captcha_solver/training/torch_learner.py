@@ -69,6 +69,9 @@ class TorchLearner(Learner):
             ]
         return np.concatenate([part.cpu().numpy() for part in parts])
 
+    def _forget_steps(self) -> None:
+        self._adamw.state.clear()
+
     def _optimizer_state(self) -> list[NDArray[Any]]:
         states = [self._adamw.state[p] for p in self._parameters]
         return [s[k].detach().cpu().numpy() for s in states if s for k in ("step", "exp_avg", "exp_avg_sq")]
