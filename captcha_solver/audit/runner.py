@@ -13,8 +13,9 @@ from captcha_solver.audit.tuning import OutOfTimeError, steps_for
 from captcha_solver.audit.workshop import PERTURBED, Workshop
 from captcha_solver.errors import DatasetError, OptionError
 
-START_S, READ_S, PERTURB_S = 15.0, 0.01, 0.02  # of a training, an image, and its step of a perturbation
-STEP_S = {"sliding": 0.25, "segmented": 0.06}  # of a training; all of these before any was timed
+START_S, PERTURB_S = 15.0, 0.02  # of a training, and of an image's step of a perturbation
+STEP_S = {"sliding": 0.25, "segmented": 0.06}  # of a training
+READ_S = {"sliding": 0.006, "ddddocr": 0.01, "segmented": 0.05, "tesseract": 0.1}  # an image; all before any was timed
 EXPORT_S = 20.0  # what comes after the last step, and cannot be cut short
 REPORT_S, REPORT_SHARE = 15.0, 0.1  # kept for the report, whichever is less
 REMEMBERED = 5  # the last so many cells weigh most
@@ -112,10 +113,10 @@ def rest_s(cells: Iterable[Cell], workshop: Workshop, clock: Clock) -> float:
 
 def guess_s(cell: Cell, workshop: Workshop, *, trained: bool | None = None) -> float:
     """What a cell takes on some machine; only the ratios of such guesses are used once cells were timed."""
-    guessed = workshop.settings.tested * READ_S
+    guessed = workshop.settings.tested * READ_S[cell.attack]
     if perturbation := perturbation_of(cell.condition):
         guessed += PERTURBED * perturbation[0].steps * PERTURB_S
     if not (workshop.must_train(cell) if trained is None else trained):
         return guessed
     steps = UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels)
-    return guessed + START_S + STEP_S.get(cell.attack, max(STEP_S.values())) * steps
+    return guessed + START_S + STEP_S[cell.attack] * steps

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from captcha_solver.audit import runner
-from captcha_solver.audit.attacks import Ammunition
+from captcha_solver.audit.attacks import ATTACKS, Ammunition
 from captcha_solver.audit.cells import Cell, Ledger, Result
 from captcha_solver.audit.perturb import PERTURBATIONS
 from captcha_solver.audit.plan import Stage
@@ -29,13 +29,18 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 def test_guesses_of_what_cells_take(workshop: Workshop) -> None:
-    assert guess_s(READ, workshop) == 40 * 0.01
-    assert guess_s(TRAINED, workshop) == 40 * 0.01 + 15 + 70 * 0.25
-    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.01 + 15 + 70 * 0.06
+    assert guess_s(READ, workshop) == 40 * 0.006
+    assert guess_s(Cell("tesseract"), workshop) == 40 * 0.1
+    assert guess_s(TRAINED, workshop) == 40 * 0.006 + 15 + 70 * 0.25
+    assert guess_s(Cell("segmented", 20), workshop) == 40 * 0.05 + 15 + 70 * 0.06
     fgsm, pgd = PERTURBATIONS[0], PERTURBATIONS[-1]
     assert (fgsm.steps, pgd.steps) == (1, 10)
-    assert guess_s(Cell("sliding", 0, fgsm.name), workshop) == pytest.approx(0.4 + 200 * 0.02)
-    assert guess_s(Cell("sliding", 0, f"{pgd.name}, JPEG 75"), workshop) == pytest.approx(0.4 + 200 * 10 * 0.02)
+    assert guess_s(Cell("sliding", 0, fgsm.name), workshop) == pytest.approx(0.24 + 200 * 0.02)
+    assert guess_s(Cell("sliding", 0, f"{pgd.name}, JPEG 75"), workshop) == pytest.approx(0.24 + 200 * 10 * 0.02)
+
+
+def test_every_attack_has_its_guess(workshop: Workshop) -> None:
+    assert all(guess_s(Cell(name, 20 if attack.trains else 0), workshop) > 0 for name, attack in ATTACKS.items())
 
 
 def test_the_clock_learns_what_cells_take() -> None:
