@@ -8,6 +8,7 @@ from captcha_solver.audit import plan
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Outcome, Result
 from captcha_solver.audit.features import at
 from captcha_solver.audit.plan import (
+    ADAPTED_LABELS,
     budgets_for,
     effects_of,
     feature_stages,
@@ -81,11 +82,11 @@ def test_every_distortion_is_removed_raised_and_learnt_anew() -> None:
     assert {cell.condition for cell in unaware.cells} == set(variants)
     assert {(cell.labels, cell.trained_on) for cell in unaware.cells} == {(0, BASE)}
     assert [(c.labels, c.condition, c.trained_on) for c in (*removed.cells, *raised.cells)] == [
-        (100, BASE, BASE),
-        (100, "no lines", "no lines"),
-        (100, "no dots", "no dots"),
-        (100, "lines at 5", "lines at 5"),
-        (100, "dots at 5", "dots at 5"),
+        (50, BASE, BASE),
+        (50, "no lines", "no lines"),
+        (50, "no dots", "no dots"),
+        (50, "lines at 5", "lines at 5"),
+        (50, "dots at 5", "dots at 5"),
     ]
 
 
@@ -103,8 +104,8 @@ def test_effects_are_those_of_the_attacker_trained_anew_where_there_is_one() -> 
         result(Cell("sliding", 0, "no lines"), [True, True, True, True]),
         result(Cell("sliding", 0, "no dots"), [False, False, False, False]),
         result(Cell("sliding", 0, "dots at 5"), [False, False, False, False]),
-        result(Cell("sliding", 100), [True, True, False, False]),
-        result(Cell("sliding", 100, "no lines", "no lines"), [True, True, True, False]),
+        result(Cell("sliding", ADAPTED_LABELS), [True, True, False, False]),
+        result(Cell("sliding", ADAPTED_LABELS, "no lines", "no lines"), [True, True, True, False]),
     ]
     assert effects_of(results, variants, fold_case=True) == {0: 0.25, 1: -0.25}
 
@@ -114,12 +115,12 @@ def test_the_strongest_distortions_are_removed_two_at_a_time() -> None:
     assert list(variants) == ["no lines, no dots"]
     assert [(cell.labels, cell.condition) for cell in stage.cells] == [
         (0, "no lines, no dots"),
-        (100, "no lines, no dots"),
+        (50, "no lines, no dots"),
     ]
     assert pair_stage(tiny(), {0: 0.25})[0].cells == ()
 
 
-@pytest.mark.parametrize(("pool", "trained"), [(99, 0), (100, 2)])
+@pytest.mark.parametrize(("pool", "trained"), [(49, 0), (50, 2)])
 def test_retraining_on_perturbed_images_takes_labels(pool: int, trained: int) -> None:
     cells = perturbation_stage(pool).cells
     assert sum(cell.labels > 0 for cell in cells) == trained

@@ -16,6 +16,7 @@ from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, CELLS, TRIALS, UNLIMITED, Cell, Result, in_order, read_files
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.drift import RECOVERY
+from captcha_solver.audit.plan import ADAPTED_LABELS
 from captcha_solver.audit.provenance import Provenance, backend_and_device
 from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, build, read_facts
 from captcha_solver.audit.runner import LeftOut
@@ -357,10 +358,10 @@ def test_a_design_must_change_before_the_first_attack_reads_it() -> None:
 
 
 def test_what_the_advice_was_predicted_to_do_and_did() -> None:
-    before = result("sliding", 100, solving("x" * 80 + "." * 20))
-    without = result("sliding", 100, solving("x" * 80 + "." * 20), "no dots", "no dots")
-    raised = result("sliding", 100, solving("x" * 30 + "." * 70), "lines at 5", "lines at 5")
-    together = result("sliding", 100, solving("x" * 20 + "." * 80), "both", "both")
+    before = result("sliding", ADAPTED_LABELS, solving("x" * 80 + "." * 20))
+    without = result("sliding", ADAPTED_LABELS, solving("x" * 80 + "." * 20), "no dots", "no dots")
+    raised = result("sliding", ADAPTED_LABELS, solving("x" * 30 + "." * 70), "lines at 5", "lines at 5")
+    together = result("sliding", ADAPTED_LABELS, solving("x" * 20 + "." * 80), "both", "both")
     facts = replace(
         FACTS_OF,
         variants={"no dots": Changed((("dots", 0),)), "lines at 5": Changed((("lines", 5),))},
