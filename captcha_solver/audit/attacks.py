@@ -24,7 +24,7 @@ TESSERACT_S = 20.0
 UNSURE = 0.0  # the confidence of who tells none: of several answers, his is the last to be taken
 UNLIMITED_STEPS = 700
 UNLIMITED_IMAGES = 5000  # of a generator that can only be run, not trained on as it draws
-MOST_RECALLED = 500  # own labels that are read again: more would tell nothing new, and take minutes
+MOST_RECALLED = 200  # own labels that are read again: more would tell nothing new, and take minutes
 
 
 @dataclass(frozen=True, slots=True)

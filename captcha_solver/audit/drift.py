@@ -13,8 +13,8 @@ from captcha_solver.designs.knobs import MAX_SEVERITY
 
 HARDER = 1.6
 STEPS = 3
-RECOVERY = (20, 50, 100)  # labels of the changed design
-MATRIX_LABELS = 100
+RECOVERY = (20, 50)  # labels of the changed design
+MATRIX_LABELS = 50
 
 
 @dataclass(frozen=True, slots=True)
