@@ -17,13 +17,15 @@ WEAK = 0.1
 def advise(features: Sequence[Mapping[str, Any]], rate: Rate | None) -> list[dict[str, Any]]:
     """Advice for a design that can be changed; the strongest first.
 
-    A distortion whose removal changes nothing for an attacker trained anew, and makes the image clearer, is to go. One
-    that costs that attacker something at severity 5 is to be raised, the more the less it takes from legibility. Of
-    many distortions that do nothing one would seem to by chance: the intervals are widened for how many were tried
+    A distortion that costs an attacker trained anew something at severity 5 is to be raised, the more the less it takes
+    from legibility. Another whose removal changes nothing for him, and makes the image clearer, is to go. Of many
+    distortions that do nothing one would seem to by chance: the intervals are widened for how many were tried
     (Bonferroni).
     """
     adaptive = [row for row in features if row["adaptive"] and "+" not in row["name"]]
-    found = [*_to_remove(adaptive), *_to_raise(adaptive)]
+    found = _to_raise(adaptive)
+    raised = {name for each in found for name in each["changes"]}
+    found += _to_remove([row for row in adaptive if row["name"] not in raised])
     if rate is not None and rate.value >= WEAK and not any(each["change"] < 0 for each in found):
         tried = "no distortion that it has, removed or raised, was seen to cost a trained attacker anything"
         found.append(
@@ -84,8 +86,7 @@ def proposal(advice: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Distortion -> severity, of all advice together: what ``--improve`` draws and attacks."""
     together: dict[str, float] = {}
     for each in advice:
-        for name, severity in each["changes"].items():
-            together.setdefault(name, severity)
+        together |= each["changes"]
     return together
 
 

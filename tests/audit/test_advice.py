@@ -41,6 +41,7 @@ def row(name: str, what: str, change: float, half: float, legible: float | None 
             [row("a", "at 5", -0.1, 0.05, -0.2), row("b", "at 5", -0.3, 0.05), row("c", "at 5", -0.1, 0.05, -0.1)],
             ["raise b to 5", "raise c to 5", "raise a to 5"],  # the strongest; of equals the more legible
         ),
+        ([row("a", "at 5", -0.1, 0.05), row("a", "removed", -0.2, 0.05)], ["raise a to 5"]),  # not both
     ],
 )
 def test_what_is_advised(rows: list[dict[str, Any]], advice: list[str]) -> None:
