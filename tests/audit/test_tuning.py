@@ -6,12 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from captcha_solver.audit import tuning
-from captcha_solver.audit.tuning import OutOfTimeError, Watch, steps_for, tune
+from captcha_solver.audit.tuning import BATCH, OutOfTimeError, Watch, steps_for, tune
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.models.runtimes import import_keras
 from captcha_solver.training.checkpoint import Progress
+from captcha_solver.training.loop import TrainSettings
+from captcha_solver.training.sliding import LONGEST_LABEL, SlidingTask
 from tests.audit.attackers import images
 
 
@@ -65,6 +71,30 @@ def test_the_same_seed_makes_the_same_attacker_whoever_was_trained_before(tmp_pa
         assert (done.returncode, done.stderr) == (0, "")
         found.append(json.loads(done.stdout)[asked])
     assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_what_is_traced_at_first_serves_images_of_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the trace, and the last bits of the weights, would be those of the widths that came first."""
+    keras: Any = import_keras()
+    traced: list[object] = []
+
+    class Loss(keras.losses.CTC):  # type: ignore[misc]  # Keras is loaded at run time
+        def call(self, labels: Any, logits: Any) -> Any:
+            traced.append(logits.shape)
+            return super().call(labels, logits)
+
+    monkeypatch.setattr(tuning, "_LEARNERS", {})
+    monkeypatch.setattr(SlidingTask, "loss", lambda _: Loss())
+    start = load_bundle(shipped_bundles()["sliding"])
+    task = SlidingTask.from_sources(("plain",), labels=None, batch=BATCH, workers=1, start=start)
+    learner = tuning._learner(task, TrainSettings(batch=BATCH, max_steps=9), start)
+    before = len(traced)
+    labels = np.eye(1, LONGEST_LABEL, dtype=np.int32).repeat(BATCH, axis=0)
+    for width in (96, 160, 48):
+        learner.step(np.zeros((BATCH, task.slide.strip_px, width, 3), np.float32), labels, 1e-4)
+    assert len(traced) == before > 0
+    assert tuning._learner(task, TrainSettings(batch=BATCH, max_steps=5), start) is learner
 
 
 @pytest.mark.slow
