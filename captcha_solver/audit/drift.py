@@ -7,14 +7,15 @@ from itertools import pairwise
 from captcha_solver.audit.cells import BASE, Cell, Result
 from captcha_solver.audit.curves import Needed
 from captcha_solver.audit.features import Variant
+from captcha_solver.audit.plan import ADAPTED_LABELS
 from captcha_solver.designs.design import Design, DistortionSpec, Palette, Range
 from captcha_solver.designs.fonts import families
 from captcha_solver.designs.knobs import MAX_SEVERITY
 
 HARDER = 1.6
 STEPS = 3
-RECOVERY = (20, 50)  # labels of the changed design
-MATRIX_LABELS = 50
+MATRIX_LABELS = ADAPTED_LABELS
+RECOVERY = (20, MATRIX_LABELS)  # labels of the changed design
 
 
 @dataclass(frozen=True, slots=True)

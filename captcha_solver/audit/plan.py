@@ -14,7 +14,7 @@ from captcha_solver.audit.subject import Subject
 from captcha_solver.designs.design import Design
 
 TRAINED = "sliding"  # the attacker that is trained anew on each variant: the stronger of the two
-ADAPTED_LABELS = 50
+ADAPTED_LABELS = 50  # of a changed design
 STRONGEST_PAIRS = 3  # of so many distortions, every two
 
 

@@ -132,7 +132,8 @@ def train(
 ) -> Bundle:
     """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped.
 
-    ``learner``: one that holds the network at its start already, made for this task, settings and bundle.
+    ``learner``: one that holds the network at its start already, made for this task, settings and bundle. ``int8``:
+    whether a network in 8-bit integers is tried beside the others.
     """
     from captcha_solver.training.finish import finish
 
