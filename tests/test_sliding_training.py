@@ -16,7 +16,7 @@ from captcha_solver.models.sliding import NETWORKS, SlidingSize, build_sliding
 from captcha_solver.slide import SlideSettings
 from captcha_solver.training.augment import augment
 from captcha_solver.training.learner import predict, take_weights
-from captcha_solver.training.sliding import MakeStrips, SlidingTask, fits
+from captcha_solver.training.sliding import WIDTHS, MakeStrips, SlidingTask, fits, widened
 from captcha_solver.training.sources import Mixture, Source, folder_samples, parse_source
 from captcha_solver.types import Sample
 
@@ -48,6 +48,16 @@ def test_a_source_may_carry_a_weight(text: str, spec: str, weight: float) -> Non
 def test_a_weight_must_be_positive() -> None:
     with pytest.raises(OptionError, match="weight above 0"):
         parse_source("classic:0")
+
+
+def test_training_images_become_wider_and_narrower_within_the_bounds_and_keep_their_height() -> None:
+    rng, image = np.random.default_rng(3), np.zeros((40, 200, 3), np.uint8)
+    shapes = [widened(image, rng).shape for _ in range(300)]
+    assert {shape[0] for shape in shapes} == {40}
+    widths = np.array([shape[1] for shape in shapes]) / 200
+    assert WIDTHS[0] - 0.01 <= widths.min() < 0.75
+    assert 1.3 < widths.max() <= WIDTHS[1] + 0.01
+    assert 0.4 < (widths < 1).mean() < 0.6  # as often narrower as wider
 
 
 def test_strips_are_grouped_by_width_and_labels_are_ids_of_their_texts() -> None:

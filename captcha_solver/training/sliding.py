@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +21,10 @@ from captcha_solver.slide import SlideSettings, levelled, pad_right
 from captcha_solver.training.calibration import right
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
-from captcha_solver.types import Sample
+from captcha_solver.types import Rgb, Sample
 
 COLUMNS_PER_STEP = 4
+WIDENED, WIDTHS = 0.5, (0.7, 1.4)  # share of the training images whose width is changed, and by what factors
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
 HELDOUT_IMAGES = 1024
@@ -54,12 +56,24 @@ class MakeStrips:
     def _strips(self, rng: np.random.Generator, count: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
         drawn = self.mixture.images(rng, count, heldout=self.heldout)
-        strips = levelled([image for image, _ in drawn], self.slide)
+        images = [image for image, _ in drawn]
+        if not self.heldout:
+            images = [widened(image, rng) if rng.random() < WIDENED else image for image in images]
+        strips = levelled(images, self.slide)
         return [
             (strip.pixels, self.mixture.charset.encode(text))
             for strip, (_, text) in zip(strips, drawn, strict=True)
             if fits(text, strip.pixels.shape[1])
         ]
+
+
+def widened(image: Rgb, rng: np.random.Generator) -> Rgb:
+    """``image`` (H, W, 3) uint8 made wider or narrower by a factor out of ``WIDTHS``: faces differ in it most."""
+    part = rng.uniform(-1, 1)
+    factor = float(WIDTHS[1] ** part if part > 0 else WIDTHS[0] ** -part)
+    width = max(8, round(image.shape[1] * factor))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, image.shape[0]), interpolation=how), np.uint8)
 
 
 def stacked(group: Sequence[tuple[NDArray[np.uint8], list[int]]], slide: SlideSettings) -> StripBatch:
