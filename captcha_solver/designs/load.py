@@ -167,7 +167,7 @@ def _lettering(section: Section) -> Lettering:
     return Lettering(
         charsets=tuple(charsets),
         lengths=_lengths(section),
-        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.1, 2),
+        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.03, 2),
         fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
         min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
     )
