@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from captcha_solver.designs.design import Design, DistortionSpec, Range
-from captcha_solver.designs.draw import Drawing, draw
+from captcha_solver.designs.draw import Drawing, draw, draw_batch
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import PageDistortion, at_severity
 from captcha_solver.designs.load import parse_design
 from captcha_solver.designs.page import plain_page
+from captcha_solver.errors import DesignError
 
 BASE = """
 [canvas]
@@ -115,3 +116,35 @@ def test_crisp_glyphs_have_two_colours_and_the_size_asked_for() -> None:
 def test_small_text_on_a_large_canvas_is_allowed() -> None:
     made = parse_design(BASE.replace("= 0.25", "= 0.05").replace("= 120", "= 300"), "base")
     assert np.ptp(np.flatnonzero((drawn(made).image[:, :, 0] < 128).any(axis=1))) < 16
+
+
+STYLED = (
+    BASE.replace("width_px = 240", "width_px = [100, 240]")
+    + """
+[style]
+images = 4
+[[distortion]]
+kind = "lines"
+probability = 0.5
+colour = "random"
+"""
+)
+
+
+def test_pictures_of_one_style_share_canvas_and_distortions_but_not_text() -> None:
+    made = parse_design(STYLED, "styled")
+    first, again = (draw_batch(made, [None] * 40, np.random.default_rng(3)) for _ in range(2))
+    widths = np.array([drawing.image.shape[1] for drawing in first]).reshape(10, 4)
+    assert (widths == widths[:, :1]).all()
+    assert len(set(widths[:, 0].tolist())) > 5
+    struck = np.array([(np.ptp(drawing.image, axis=2) > 0).any() for drawing in first]).reshape(10, 4)
+    assert set(struck.sum(axis=1).tolist()) == {0, 4}
+    assert len({drawing.text for drawing in first}) > 20
+    assert all(a.text == b.text and (a.image == b.image).all() for a, b in zip(first, again, strict=True))
+
+
+def test_given_texts_are_drawn_in_any_style_and_a_style_of_no_images_is_refused() -> None:
+    made = parse_design(STYLED.replace('"OHX"', '["OH", "X"]'), "styled")
+    assert [d.text for d in draw_batch(made, ["OX", "XX"] * 5, np.random.default_rng(0))] == ["OX", "XX"] * 5
+    with pytest.raises(DesignError, match=r"style.images: expected 1 to 64, received 0"):
+        parse_design(STYLED.replace("images = 4", "images = 0"), "styled")

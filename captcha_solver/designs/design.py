@@ -117,6 +117,7 @@ class Design:
 
     ``busy_fraction`` multiplies the probability of every distortion, drawn anew for each image: where many are
     possible, few images have many.
+    ``style_images`` (lowest, highest): that many images in a row share one style, see ``styles``.
     """
 
     name: str
@@ -128,3 +129,4 @@ class Design:
     distortions: tuple[DistortionSpec, ...]
     command: ExternalCommand | None = None
     busy_fraction: Range = Range(1, 1)
+    style_images: tuple[int, int] | None = None

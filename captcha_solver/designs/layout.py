@@ -112,7 +112,8 @@ def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArr
     centre += page.shift_px
     rotation_deg = page.rotation_deg
     if page.arc_deg.any():
-        rotation_deg = rotation_deg + _onto_arc(page, centre, baseline_px, start_px + total_px / 2, total_px)
+        middle_px = np.asarray(start_px + total_px / 2, np.float32)
+        rotation_deg = np.add(rotation_deg, _onto_arc(page, centre, baseline_px, middle_px, total_px), dtype=np.float32)
     reach_px = np.minimum(page.size_px[:, :, None], 1.5 * box)  # a narrow glyph must not fold over
     local = SQUARE * box[:, :, None] + page.corners_fraction * reach_px[:, :, None]
     local[..., 0] -= local[..., 1] * np.tan(np.deg2rad(page.skew_deg))[:, :, None]
@@ -133,7 +134,8 @@ def _onto_arc(
     tallest_px = np.where(page.valid, page.size_px, 0).max(axis=1, keepdims=True)
     free_px = np.maximum(page.height_px - tallest_px, 0)
     most = 8 * free_px / np.maximum(total_px, 1)  # an arc is at most length * angle / 8 high
-    span = np.clip(np.deg2rad(page.arc_deg), -most, most)
+    roomy = total_px / np.maximum(tallest_px, 1)  # inside a bowl the tops of glyphs come together: not too far
+    span = np.clip(np.deg2rad(page.arc_deg), -np.minimum(most, roomy / 3), np.minimum(most, roomy))
     on = np.abs(span) > 1e-3
     radius_px = total_px / np.where(on, span, 1)  # signed: a bowl's centre lies above
     turn = (centre[:, :, 0] - middle_px) / radius_px

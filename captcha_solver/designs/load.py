@@ -16,6 +16,7 @@ from captcha_solver.errors import CaptchaSolverError, DesignError
 
 LARGEST_SIDE_PX = 1000
 LONGEST_TEXT = 20
+MOST_STYLE_IMAGES = 64
 
 
 def builtin_designs() -> dict[str, Path]:
@@ -44,7 +45,9 @@ def parse_design(text: str, source: str) -> Design:
         where = str(error).replace("at end of document", f"at line {lines}, the end of the document")
         raise DesignError(f"{source}: not valid TOML: {where}") from None
     root = Section(data, text, source, "")
-    root.allow("name", "summary", "busy_fraction", "canvas", "text", "fonts", "palette", "distortion", "command")
+    root.allow(
+        "name", "summary", "busy_fraction", "style", "canvas", "text", "fonts", "palette", "distortion", "command"
+    )
     name, summary = root.string("name", Path(source).stem), root.string("summary", "")
     command = _command(root.section("command")) if "command" in data else None
     if command is not None:
@@ -60,6 +63,7 @@ def parse_design(text: str, source: str) -> Design:
         distortions=tuple(_distortion(s) for s in root.sections("distortion")),
         command=command,
         busy_fraction=root.range("busy_fraction", Range(1, 1), 0, 1),
+        style_images=_style(root.section("style")) if "style" in data else None,
     )
 
 
@@ -146,6 +150,12 @@ class Section:
         if ends[0] > ends[1]:
             raise self.fail(key, f"expected [low, high] with low <= high, received {value!r}")
         return Range(float(ends[0]), float(ends[1]))
+
+
+def _style(section: Section) -> tuple[int, int]:
+    section.allow("images")
+    span = section.range("images", Range(3, 8), 1, MOST_STYLE_IMAGES)
+    return int(span.low), int(span.high)
 
 
 def _canvas(section: Section) -> Canvas:
