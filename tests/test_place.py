@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from captcha_solver.designs.design import Design, DistortionSpec, Range
+from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Range
 from captcha_solver.designs.draw import Drawing, draw, draw_batch
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import PageDistortion, at_severity
@@ -148,3 +148,14 @@ def test_given_texts_are_drawn_in_any_style_and_a_style_of_no_images_is_refused(
     assert [d.text for d in draw_batch(made, ["OX", "XX"] * 5, np.random.default_rng(0))] == ["OX", "XX"] * 5
     with pytest.raises(DesignError, match=r"style.images: expected 1 to 64, received 0"):
         parse_design(STYLED.replace("images = 4", "images = 0"), "styled")
+
+
+def test_quiet_styles_and_aspects_are_held_to() -> None:
+    quiet = parse_design(STYLED.replace("images = 4", "images = 1\nquiet_probability = 1\naspect = [2, 3]"), "styled")
+    drawings = draw_batch(
+        dataclasses.replace(quiet, canvas=Canvas(Range(100, 240), Range(20, 200))),
+        [None] * 60,
+        np.random.default_rng(0),
+    )
+    assert all(1.9 < d.image.shape[1] / d.image.shape[0] < 3.1 for d in drawings)
+    assert np.mean([(np.ptp(d.image, axis=2) > 0).any() for d in drawings]) < 0.3

@@ -49,11 +49,11 @@ def draw_batch(
         raise DesignError(f"design {design.name!r} is a command; draw a folder of it with `captcha-solver draw`")
     if not texts:
         return []
-    if design.style_images is None:
+    if design.style is None:
         return _drawn(design, texts, rng, owners=owners)
     drawings: list[Drawing] = []
     while len(drawings) < len(texts):
-        low, high = design.style_images
+        low, high = design.style.images
         share = texts[len(drawings) : len(drawings) + int(rng.integers(low, high + 1))]
         style, same_colours = style_of(design, rng, any_text=not any(share))
         drawings += _drawn(style, share, rng, owners=owners, same_colours=same_colours)

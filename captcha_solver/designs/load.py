@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from captcha_solver.charset import Charset, parse_charset
-from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range
+from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.fonts import families
 from captcha_solver.designs.kinds import KINDS
@@ -63,7 +63,7 @@ def parse_design(text: str, source: str) -> Design:
         distortions=tuple(_distortion(s) for s in root.sections("distortion")),
         command=command,
         busy_fraction=root.range("busy_fraction", Range(1, 1), 0, 1),
-        style_images=_style(root.section("style")) if "style" in data else None,
+        style=_style(root.section("style")) if "style" in data else None,
     )
 
 
@@ -152,10 +152,11 @@ class Section:
         return Range(float(ends[0]), float(ends[1]))
 
 
-def _style(section: Section) -> tuple[int, int]:
-    section.allow("images")
+def _style(section: Section) -> Style:
+    section.allow("images", "quiet_probability", "aspect")
     span = section.range("images", Range(3, 8), 1, MOST_STYLE_IMAGES)
-    return int(span.low), int(span.high)
+    aspect = section.range("aspect", Range(1, 1), 0.1, 20) if "aspect" in section.data else None
+    return Style((int(span.low), int(span.high)), section.number("quiet_probability", 0, 0, 1), aspect)
 
 
 def _canvas(section: Section) -> Canvas:
@@ -273,7 +274,7 @@ def _distortion(section: Section) -> DistortionSpec:
             if str(error).startswith(section.source):
                 raise
             raise section.fail(key, str(error).removeprefix(f"{key}: ")) from None
-        plain[key] = span.low if isinstance(value, list) else check_number(value)
+        plain[key] = span.low if isinstance(value, list) else float(value)
         if span.low != span.high:
             ranges.append((key, span))
     return DistortionSpec(
@@ -284,10 +285,6 @@ def _distortion(section: Section) -> DistortionSpec:
         ranges=tuple(ranges),
         options=tuple(options),
     )
-
-
-def check_number(value: float) -> float:
-    return float(value)
 
 
 def _command(section: Section) -> ExternalCommand:
