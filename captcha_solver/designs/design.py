@@ -112,11 +112,24 @@ class DistortionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Style:
+    """``images`` (lowest, highest) in a row share their choices; ``quiet_probability`` of styles have few distortions.
+
+    ``aspect``: width by height of the canvas, within its limits, drawn so that each doubling is as likely.
+    """
+
+    images: tuple[int, int]
+    quiet_probability: float
+    aspect: Range | None
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """A CAPTCHA design. Exactly one of ``command`` and the drawing fields is used.
 
     ``busy_fraction`` multiplies the probability of every distortion, drawn anew for each image: where many are
     possible, few images have many.
+    With a ``style`` a few images in a row share their choices, see ``styles``.
     """
 
     name: str
@@ -128,3 +141,4 @@ class Design:
     distortions: tuple[DistortionSpec, ...]
     command: ExternalCommand | None = None
     busy_fraction: Range = Range(1, 1)
+    style: Style | None = None

@@ -11,6 +11,7 @@ from captcha_solver.designs.knobs import PageDistortion, Phase, SceneDistortion
 from captcha_solver.designs.layout import place
 from captcha_solver.designs.page import Page, plain_page
 from captcha_solver.designs.scene import FloatArray, Scene
+from captcha_solver.designs.styles import style_of
 from captcha_solver.designs.text_layer import draw_texts
 from captcha_solver.errors import DesignError
 from captcha_solver.types import Rgb
@@ -48,7 +49,28 @@ def draw_batch(
         raise DesignError(f"design {design.name!r} is a command; draw a folder of it with `captcha-solver draw`")
     if not texts:
         return []
+    if design.style is None:
+        return _drawn(design, texts, rng, owners=owners)
+    drawings: list[Drawing] = []
+    while len(drawings) < len(texts):
+        low, high = design.style.images
+        share = texts[len(drawings) : len(drawings) + int(rng.integers(low, high + 1))]
+        style, same_colours = style_of(design, rng, any_text=not any(share))
+        drawings += _drawn(style, share, rng, owners=owners, same_colours=same_colours)
+    return drawings
+
+
+def _drawn(
+    design: Design,
+    texts: Sequence[str | None],
+    rng: np.random.Generator,
+    *,
+    owners: bool,
+    same_colours: bool = False,
+) -> list[Drawing]:
     page = _page(design, texts, rng)
+    if same_colours:
+        page.background[:], page.ink[:], page.colours[:] = page.background[0], page.ink[0], page.ink[0]
     busy = _busy(design, len(texts), rng)
     for spec in design.distortions:
         if isinstance(spec.base, PageDistortion):

@@ -98,8 +98,10 @@ def find_face(name: str) -> Family:
 
 
 @lru_cache(maxsize=CACHED_MASKS)
-def glyph_mask(family: str, char: str, size_px: int) -> GlyphMask:
+def glyph_mask(family: str, char: str, size_px: int, crisp: bool = False) -> GlyphMask:
     """The coverage of ``char`` in the face called ``family`` at ``size_px`` pixels an em; cached.
+
+    ``crisp``: hinted for black and white, without grey edges.
 
     >>> mask = glyph_mask("lato", "A", 40)
     >>> mask.pixels.dtype, mask.pixels.shape[0] == mask.top_px
@@ -111,8 +113,12 @@ def glyph_mask(family: str, char: str, size_px: int) -> GlyphMask:
     font = load_font(family, size_px)
     left, top, right, bottom = (int(edge) for edge in font.getbbox(char, anchor="ls"))
     canvas = Image.new("L", (right - left + 2, bottom - top + 2))
-    ImageDraw.Draw(canvas).text((1 - left, 1 - top), char, fill=255, font=font, anchor="ls")
+    pen = ImageDraw.Draw(canvas)
+    pen.fontmode = "1" if crisp else "L"
+    pen.text((1 - left, 1 - top), char, fill=255, font=font, anchor="ls")
     rows, columns = np.nonzero(np.asarray(canvas))
+    if crisp and not len(rows):  # a stroke too thin for any pixel
+        return glyph_mask(family, char, size_px)
     pixels = np.asarray(canvas)[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].copy()
     pixels.flags.writeable = False
     return GlyphMask(

@@ -4,6 +4,7 @@ from captcha_solver.designs import distort_background as background
 from captcha_solver.designs import distort_image as image
 from captcha_solver.designs import distort_layout as layout
 from captcha_solver.designs import distort_marks as marks
+from captcha_solver.designs import distort_place as places
 from captcha_solver.designs import distort_text as text
 from captcha_solver.designs.knobs import Distortion
 
@@ -26,6 +27,12 @@ KINDS: dict[str, type[Distortion]] = {
     "overlap": layout.Overlap,
     "collapse": layout.Collapse,
     "two-layers": layout.TwoLayers,
+    "scatter": places.Scatter,
+    "arc": places.Arc,
+    "rows": places.Rows,
+    "clip": places.Clip,
+    "pale-inks": places.PaleInks,
+    "crisp": places.Crisp,
     # under the text
     "gradient": background.Gradient,
     "texture": background.Texture,

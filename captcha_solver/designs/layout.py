@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.fonts import GlyphMask, glyph_mask
+from captcha_solver.designs.fonts import LARGEST_PX, GlyphMask, glyph_mask
 from captcha_solver.designs.page import Page
 from captcha_solver.designs.scene import FloatArray
 
@@ -40,7 +40,31 @@ def place(page: Page, fit_fraction: float) -> Placed:
     widest = np.where(page.valid, right, 0).max(axis=1, keepdims=True)
     shrink = np.minimum(1.0, fit_fraction * page.width_px / np.maximum(widest, 1))
     page.size_px *= shrink.astype(np.float32)
-    return Placed(masks, mask_px, _corners(page, em, left * shrink, widest * shrink))
+    if page.crisp.any():
+        _upright(page)
+    corners = _corners(page, em, left * shrink, widest * shrink)
+    if page.crisp.any():
+        _at_real_size(page, masks, mask_px, corners)
+    return Placed(masks, mask_px, corners)
+
+
+def _upright(page: Page) -> None:
+    """Crisp glyphs are neither turned nor pulled: that would give them grey edges."""
+    for turned in (page.rotation_deg, page.skew_deg, page.arc_deg):
+        turned[:] = np.where(page.crisp, 0, turned)
+    page.corners_fraction[page.crisp[:, 0]] = 0
+
+
+def _at_real_size(page: Page, masks: list[list[GlyphMask]], mask_px: FloatArray, corners: FloatArray) -> None:
+    """Give crisp pictures masks of their own size, each pixel of a mask on one of the canvas."""
+    for row in np.flatnonzero(page.crisp[:, 0]).tolist():
+        sizes = np.clip(np.round(page.size_px[row]), 6, LARGEST_PX).astype(int).tolist()
+        pairs = zip(page.faces[row], page.texts[row], sizes, strict=False)
+        masks[row] = [glyph_mask(face, char, size, True) for face, char, size in pairs]
+        n = len(masks[row])
+        mask_px[row, :n] = [m.pixels.shape[::-1] for m in masks[row]]
+        top_left = np.round(corners[row, :n, 0])
+        corners[row, :n] = top_left[:, None] + (SQUARE + 0.5) * mask_px[row, :n, None]
 
 
 def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray, FloatArray]:
@@ -66,19 +90,12 @@ def _left_edges(page: Page, em: FloatArray) -> FloatArray:
     steps = np.maximum((advance * page.stretch + page.gap_fraction) * page.size_px, 0.2 * page.size_px)
     pen = np.zeros_like(steps)
     pen[:, 1:] = np.cumsum(steps[:, :-1], axis=1)
-    lower = _in_lower_row(page)
-    if lower.any():  # the second row starts at the left again
-        starts = np.take_along_axis(pen, lower.argmax(axis=1)[:, None], axis=1)
-        pen -= np.where(lower, starts, 0)
+    if (page.rows > 1).any():  # each row starts at the left again
+        begins = np.diff(page.row_of_glyph(), axis=1, prepend=0) > 0
+        pen -= np.maximum.accumulate(np.where(begins, pen, 0), axis=1)
     left = pen + bearing * page.size_px * page.stretch
     first = np.where(page.valid, left, np.inf).min(axis=1, keepdims=True)
     return np.asarray(left - first, np.float32)
-
-
-def _in_lower_row(page: Page) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    lengths = page.valid.sum(axis=1, keepdims=True)
-    second_half = np.arange(page.shape[1]) >= (lengths + 1) // 2
-    return np.asarray(second_half & (page.rows == 2))
 
 
 def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArray) -> FloatArray:
@@ -93,15 +110,54 @@ def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArr
     centre[:, :, 0] = start_px + left_px + box[:, :, 0] / 2
     centre[:, :, 1] = baseline_px - ascent + box[:, :, 1] / 2
     centre += page.shift_px
+    rotation_deg = page.rotation_deg
+    if page.arc_deg.any():
+        middle_px = np.asarray(start_px + total_px / 2, np.float32)
+        rotation_deg = np.add(rotation_deg, _onto_arc(page, centre, baseline_px, middle_px, total_px), dtype=np.float32)
     reach_px = np.minimum(page.size_px[:, :, None], 1.5 * box)  # a narrow glyph must not fold over
     local = SQUARE * box[:, :, None] + page.corners_fraction * reach_px[:, :, None]
     local[..., 0] -= local[..., 1] * np.tan(np.deg2rad(page.skew_deg))[:, :, None]
-    angle = np.deg2rad(page.rotation_deg)[:, :, None]
+    angle = np.deg2rad(rotation_deg)[:, :, None]
     cos, sin = np.cos(angle), np.sin(angle)
     corners: FloatArray = np.empty_like(local)
     corners[..., 0] = local[..., 0] * cos - local[..., 1] * sin + centre[:, :, None, 0]
     corners[..., 1] = _within(local[..., 0] * sin + local[..., 1] * cos + centre[:, :, None, 1], page.height_px)
+    if page.clip_fraction.any():
+        corners += _beyond_edge(page, corners)[:, None, None]
     return corners
+
+
+def _onto_arc(
+    page: Page, centre: FloatArray, baseline_px: FloatArray, middle_px: FloatArray, total_px: FloatArray
+) -> FloatArray:
+    """Move ``centre`` (N, L, 2) onto the pictures' arcs; how far that turns each glyph, (N, L) in degrees."""
+    tallest_px = np.where(page.valid, page.size_px, 0).max(axis=1, keepdims=True)
+    free_px = np.maximum(page.height_px - tallest_px, 0)
+    most = 8 * free_px / np.maximum(total_px, 1)  # an arc is at most length * angle / 8 high
+    roomy = total_px / np.maximum(tallest_px, 1)  # inside a bowl the tops of glyphs come together: not too far
+    span = np.clip(np.deg2rad(page.arc_deg), -np.minimum(most, roomy / 3), np.minimum(most, roomy))
+    on = np.abs(span) > 1e-3
+    radius_px = total_px / np.where(on, span, 1)  # signed: a bowl's centre lies above
+    turn = (centre[:, :, 0] - middle_px) / radius_px
+    reach_px = radius_px - (centre[:, :, 1] - baseline_px)
+    x, y = middle_px + reach_px * np.sin(turn), -reach_px * np.cos(turn)
+    low = np.where(page.valid, y, np.inf).min(axis=1, keepdims=True)
+    high = np.where(page.valid, y, -np.inf).max(axis=1, keepdims=True)
+    y += page.height_px / 2 - (low + high) / 2
+    centre[:, :, 0] = np.where(on, x, centre[:, :, 0])
+    centre[:, :, 1] = np.where(on, y, centre[:, :, 1])
+    return np.asarray(np.where(on, np.rad2deg(turn), 0), np.float32)
+
+
+def _beyond_edge(page: Page, corners: FloatArray) -> FloatArray:
+    """The move (N, 2) after which the glyph that an edge cuts most loses that edge's share of its size."""
+    low, high = corners.min(axis=2), corners.max(axis=2)
+    valid, share = page.valid[:, :, None], page.clip_fraction[:, None]
+    size_px = np.concatenate([page.width_px, page.height_px], axis=1)
+    first = np.where(valid, low + share[:, :, :2] * (high - low), np.inf).min(axis=1)
+    last = np.where(valid, high - share[:, :, 2:] * (high - low), -np.inf).max(axis=1)
+    move = np.where(page.clip_fraction[:, :2] > 0, -first, 0)
+    return np.asarray(np.where(page.clip_fraction[:, 2:] > 0, size_px - last, move), np.float32)
 
 
 def _within(y: FloatArray, height_px: FloatArray) -> FloatArray:

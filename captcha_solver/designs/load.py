@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from captcha_solver.charset import Charset, parse_charset
-from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range
+from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.fonts import families
 from captcha_solver.designs.kinds import KINDS
@@ -16,6 +16,7 @@ from captcha_solver.errors import CaptchaSolverError, DesignError
 
 LARGEST_SIDE_PX = 1000
 LONGEST_TEXT = 20
+MOST_STYLE_IMAGES = 64
 
 
 def builtin_designs() -> dict[str, Path]:
@@ -44,7 +45,9 @@ def parse_design(text: str, source: str) -> Design:
         where = str(error).replace("at end of document", f"at line {lines}, the end of the document")
         raise DesignError(f"{source}: not valid TOML: {where}") from None
     root = Section(data, text, source, "")
-    root.allow("name", "summary", "busy_fraction", "canvas", "text", "fonts", "palette", "distortion", "command")
+    root.allow(
+        "name", "summary", "busy_fraction", "style", "canvas", "text", "fonts", "palette", "distortion", "command"
+    )
     name, summary = root.string("name", Path(source).stem), root.string("summary", "")
     command = _command(root.section("command")) if "command" in data else None
     if command is not None:
@@ -60,6 +63,7 @@ def parse_design(text: str, source: str) -> Design:
         distortions=tuple(_distortion(s) for s in root.sections("distortion")),
         command=command,
         busy_fraction=root.range("busy_fraction", Range(1, 1), 0, 1),
+        style=_style(root.section("style")) if "style" in data else None,
     )
 
 
@@ -148,6 +152,13 @@ class Section:
         return Range(float(ends[0]), float(ends[1]))
 
 
+def _style(section: Section) -> Style:
+    section.allow("images", "quiet_probability", "aspect")
+    span = section.range("images", Range(3, 8), 1, MOST_STYLE_IMAGES)
+    aspect = section.range("aspect", Range(1, 1), 0.1, 20) if "aspect" in section.data else None
+    return Style((int(span.low), int(span.high)), section.number("quiet_probability", 0, 0, 1), aspect)
+
+
 def _canvas(section: Section) -> Canvas:
     section.allow("width_px", "height_px")
     return Canvas(
@@ -167,7 +178,7 @@ def _lettering(section: Section) -> Lettering:
     return Lettering(
         charsets=tuple(charsets),
         lengths=_lengths(section),
-        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.1, 2),
+        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.03, 2),
         fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
         min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
     )
@@ -263,7 +274,7 @@ def _distortion(section: Section) -> DistortionSpec:
             if str(error).startswith(section.source):
                 raise
             raise section.fail(key, str(error).removeprefix(f"{key}: ")) from None
-        plain[key] = span.low if isinstance(value, list) else check_number(value)
+        plain[key] = span.low if isinstance(value, list) else float(value)
         if span.low != span.high:
             ranges.append((key, span))
     return DistortionSpec(
@@ -274,10 +285,6 @@ def _distortion(section: Section) -> DistortionSpec:
         ranges=tuple(ranges),
         options=tuple(options),
     )
-
-
-def check_number(value: float) -> float:
-    return float(value)
 
 
 def _command(section: Section) -> ExternalCommand:

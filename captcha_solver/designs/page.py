@@ -36,7 +36,10 @@ class Page:
     uneven_fraction: FloatArray  # (N, 1) 0-1, how differently high the rows of cells are
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
-    rows: NDArray[np.int32]  # (N, 1) 1, or 2 for text in two rows
+    rows: NDArray[np.int32]  # (N, 1) how many rows the text has
+    arc_deg: FloatArray  # (N, 1) angle that the text spans on a circle, > 0 an arch, < 0 a bowl
+    clip_fraction: FloatArray  # (N, 4) share of a glyph beyond the left, top, right, bottom edge; 0 = within
+    crisp: NDArray[np.bool_]  # (N, 1) glyphs drawn at their own size, without grey edges
     opacity: FloatArray  # (N, 1) 0-1, how much a glyph covers of what is under it
     colours: FloatArray  # (N, L, 3) 0-255
     coloured: NDArray[np.bool_]  # (N,) whether the glyphs have colours of their own
@@ -46,6 +49,12 @@ class Page:
         """(N, L)"""
         count, longest = self.valid.shape
         return count, longest
+
+    def row_of_glyph(self) -> NDArray[np.int64]:
+        """(N, L) from 0, the top row; rows are as equal as they can be, upper ones the longer."""
+        lengths = self.valid.sum(axis=1, keepdims=True)
+        row = np.arange(self.shape[1]) * self.rows // np.maximum(lengths, 1)
+        return np.asarray(np.minimum(row, self.rows - 1), np.int64)
 
     def uniform(self, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
         """A number for each glyph, (N, L)."""
@@ -90,6 +99,9 @@ def plain_page(
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
         rows=np.ones((n, 1), np.int32),
+        arc_deg=np.zeros((n, 1), np.float32),
+        clip_fraction=np.zeros((n, 4), np.float32),
+        crisp=np.zeros((n, 1), np.bool_),
         opacity=np.ones((n, 1), np.float32),
         colours=np.zeros((n, longest, 3), np.float32),
         coloured=np.zeros(n, np.bool_),

@@ -24,10 +24,24 @@ def to_toml(design: Design) -> str:
         "min_pitch_px": lettering.min_pitch_px,
     }
     faces = {"faces": list(fonts.faces), "mixed_probability": fonts.mixed_probability}
-    parts = [_table("", top), _table("[canvas]", canvas), _table("[text]", text), _table("[fonts]", faces)]
+    parts = [
+        _table("", top),
+        *_style(design),
+        _table("[canvas]", canvas),
+        _table("[text]", text),
+        _table("[fonts]", faces),
+    ]
     parts += [_table("[[palette]]", _palette(palette)) for palette in design.palettes]
     parts += [_table("[[distortion]]", _distortion(spec)) for spec in design.distortions]
     return "\n".join(parts)
+
+
+def _style(design: Design) -> list[str]:
+    style = design.style
+    if style is None:
+        return []
+    entries: dict[str, Any] = {"images": list(style.images), "quiet_probability": style.quiet_probability}
+    return [_table("[style]", entries | ({"aspect": style.aspect} if style.aspect else {}))]
 
 
 def _palette(palette: Palette) -> Mapping[str, Any]:
