@@ -33,7 +33,7 @@ from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Solution, Trial
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-FIELDS = ("file", "text", "confidence", "recognizer", "elapsed_ms", "failure")
+FIELDS = ("file", "text", "confidence", "recognizer", "elapsed_ms", "views", "failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ def reading_options(command: CommandT) -> CommandT:
         click.option("--charset", metavar="CHARSET",
                      help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
+        click.option("--views", default="auto", show_default=True, metavar="auto|N",
+                     help="In how many views (1-7) an image is read; auto: in all where the first reading is unsure."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -127,8 +129,11 @@ def _solver(
     runtime: str | None = None,
     charset: str | None = None,
     length: str | None = None,
+    views: str | None = None,
 ) -> Solver:
-    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length)
+    solver = load_solver(
+        model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views or "auto"
+    )
     lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
@@ -172,6 +177,7 @@ def solution_row(file: str, solution: Solution) -> dict[str, str | float | None]
         "confidence": round(solution.confidence, 6),
         "recognizer": solution.recognizer,
         "elapsed_ms": round(solution.elapsed_ms, 3),
+        "views": solution.views,
         "failure": solution.failure,
     }
 
@@ -246,6 +252,7 @@ def _as_json(scores: Sequence[Measured], solver: Solver, fold_case: bool) -> dic
         "runtime": solver.recognizer.runtime,
         "charset": constraints.charset,
         "length": constraints.length_text() or None,
+        "views": solver.views.most if solver.views.always else "auto",
         "fold_case": fold_case,
         "seed": None,  # nothing is drawn at random when a folder is scored
         "version": __version__,

@@ -56,6 +56,11 @@ class Recognizer(Protocol):
         """The characters in the texts it was made for, where they are known."""
         ...
 
+    @property
+    def views_below(self) -> float:
+        """Confidence 0-1 below which further views of an image are worth their time."""
+        ...
+
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows.
 
@@ -76,6 +81,7 @@ class Sliding:
         self.temperature = bundle.temperature
         self.length = bundle.length
         self.alphabet = bundle.alphabet
+        self.views_below = bundle.views_below
         self._settings = read_settings(bundle, SlideSettings)
         self.runtime = runtime.name
         self._runtime = runtime
@@ -106,6 +112,7 @@ class Segmented:
         self.temperature = bundle.temperature
         self.length = bundle.length
         self.alphabet = bundle.alphabet
+        self.views_below = bundle.views_below
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)

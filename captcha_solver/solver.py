@@ -1,27 +1,42 @@
 """Turn encoded images into solutions: the whole pipeline on one screen. READ THIS FIRST.
 
 bytes -> Rgb (image) -> Scores (recognizer: segment | slide, network) -> Reading (decode) -> Solution
+An unsure reading is voted on with readings of further views of the image (views).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
 from captcha_solver.image import read_image
 from captcha_solver.recognizers import Recognizer, load_recognizer
-from captcha_solver.types import Reading, Rgb, Scores, Solution
+from captcha_solver.types import Reading, Rgb, Solution
+from captcha_solver.views import ViewSettings, further_views, parse_views, vote
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An image (H, W, 3) uint8 with what was read in it, and in how many views."""
+
+    image: Rgb
+    reading: Reading
+    views: int = 1
+
+
 class Solver:
     """Reads images with one recognizer; what is known of their texts narrows the decoding."""
 
-    def __init__(self, recognizer: Recognizer, constraints: Constraints | None = None) -> None:
+    def __init__(
+        self, recognizer: Recognizer, constraints: Constraints | None = None, views: ViewSettings | None = None
+    ) -> None:
         self.recognizer = recognizer
         self.constraints = constraints or Constraints()
+        self.views = views or ViewSettings()
         allowed_ids(recognizer.charset, self.constraints)  # an impossible charset fails here, at once
 
     def solve(self, image: bytes) -> Solution:
@@ -39,17 +54,29 @@ class Solver:
 
     def _solve_chunk(self, images: Sequence[bytes]) -> list[Solution]:
         decoded = [attempt(read_image, data) for data in images]  # Rgb, or a failure that keeps its place
-        scored = together(self._score, decoded)  # one network call a shape bucket
-        return [self._solution(each) for each in together(self._read, scored)]
+        read = together(self._read, decoded)
+        unsure = [place for place, each in enumerate(read) if each.value and self.views.wanted(each.value.reading)]
+        for place, voted in zip(unsure, together(self._look_again, [read[place] for place in unsure]), strict=True):
+            read[place] = voted
+        return [self._solution(each) for each in read]
 
-    def _score(self, images: Sequence[Rgb]) -> list[Scores]:
-        return self.recognizer.score(images, self.constraints)
+    def _read(self, images: Sequence[Rgb]) -> list[Read]:
+        scores = self.recognizer.score(images, self.constraints)  # one network call a shape bucket
+        readings = decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
+        return [Read(image, reading) for image, reading in zip(images, readings, strict=True)]
 
-    def _read(self, scores: Sequence[Scores]) -> list[Reading]:
-        return decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
+    def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
+        """Each reading voted on with those of further views; the views of all images are one batch."""
+        further = [further_views(each.image, self.views) for each in unsure]
+        again = iter(self._read([view.pixels for views in further for view in views]))
+        voted = []
+        for first, views in zip(unsure, further, strict=True):
+            readings = [first.reading, *(view.in_image(next(again).reading) for view in views)]
+            voted.append(Read(first.image, vote(readings), len(readings)))
+        return voted
 
-    def _solution(self, read: Attempt[Reading]) -> Solution:
-        reading = read.value or EMPTY
+    def _solution(self, read: Attempt[Read]) -> Solution:
+        reading = read.value.reading if read.value else EMPTY
         length = self.constraints.length_text()
         nothing = None if reading.text else f"{NO_TEXT} of length {length}" if length else NO_TEXT
         return Solution(
@@ -58,6 +85,7 @@ class Solver:
             model_sha256=self.recognizer.model_sha256,
             elapsed_ms=read.elapsed_ms,
             failure=read.failure or nothing,
+            views=read.value.views if read.value else 1,
         )
 
 
@@ -67,15 +95,18 @@ def load_solver(
     runtime: str = "auto",
     charset: str | None = None,
     length: int | str | None = None,
+    views: int | str = 1,
 ) -> Solver:
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 
     ``charset`` (``"digits"``, ``"lower+digits"``, or the characters themselves) and ``length`` (``4`` or
     ``"4-6"``) say what is known of the texts; neither is needed, and a bundle fine-tuned on a few labels looks for
     their characters, and their length where they have one, unless told others. ``runtime``: ``onnx``, ``int8``,
-    ``keras``, or ``auto``, the quickest on a CPU that the bundle has.
+    ``keras``, or ``auto``, the quickest on a CPU that the bundle has. ``views``: in how many views each image is read,
+    1 to 7, or ``auto``: in all of them where the first reading is less confident than the bundle's threshold.
     """
     recognizer = load_recognizer(model, runtime)
     known = recognizer.length if length is None else length
     shortest, longest = (None, None) if known is None else parse_length(known)
-    return Solver(recognizer, Constraints(charset or recognizer.alphabet, shortest, longest))
+    constraints = Constraints(charset or recognizer.alphabet, shortest, longest)
+    return Solver(recognizer, constraints, parse_views(views, recognizer.views_below))

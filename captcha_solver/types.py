@@ -88,13 +88,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The answer for one image. ``failure`` says why there is none; then ``reading.text`` is empty."""
+    """The answer for one image. ``failure`` says why there is none; then ``reading.text`` is empty.
+
+    ``views``: in how many views the image was read.
+    """
 
     reading: Reading
     recognizer: str
     model_sha256: str
     elapsed_ms: float
     failure: str | None = None
+    views: int = 1
 
     @property
     def text(self) -> str:

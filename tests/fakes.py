@@ -35,6 +35,7 @@ class FakeRecognizer:
         self.temperature = 1.0
         self.length: str | None = None
         self.alphabet: str | None = None
+        self.views_below = 0.9
         self.runtime = "none"
         self.calls: list[int] = []
         self._texts = texts

@@ -19,7 +19,7 @@ from captcha_solver.solver import Solver
 from tests.fakes import FakeRecognizer, picture
 
 TEXTS = ["alpha", "Beta7", "c"]
-KEYS = ["file", "text", "confidence", "recognizer", "elapsed_ms", "failure"]
+KEYS = ["file", "text", "confidence", "recognizer", "elapsed_ms", "views", "failure"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +27,8 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A model that reads by colour; what was asked for is listed."""
     asked: list[dict[str, Any]] = []
 
-    def load(model: str, *, runtime: str, charset: str | None, length: str | None) -> Solver:
-        asked.append({"model": model, "runtime": runtime, "charset": charset, "length": length})
+    def load(model: str, *, runtime: str, charset: str | None, length: str | None, views: str) -> Solver:
+        asked.append({"model": model, "runtime": runtime, "charset": charset, "length": length, "views": views})
         low, high = parse_length(length) if length else (None, None)
         return Solver(FakeRecognizer(TEXTS), Constraints(charset, low, high))
 
@@ -159,11 +159,12 @@ def test_file_names_of_any_bytes(shell: Shell, tmp_path: Path) -> None:
 def test_what_is_known_is_passed_on(shell: Shell, pictures: Path, fake_model: list[dict[str, Any]]) -> None:
     code, out, _ = shell(
         "solve", pictures / "b.gif", "--charset", "lower", "--length", "3-3",
-        "--model", "digits", "--runtime", "keras", "--format", "jsonl",
+        "--model", "digits", "--runtime", "keras", "--views", "2", "--format", "jsonl",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["text"] == "eta"
-    assert fake_model == [{"model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3"}]
+    asked = {"model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2"}
+    assert fake_model == [asked]
 
 
 def test_characters_that_the_model_lacks_are_told(shell: Shell, pictures: Path) -> None:

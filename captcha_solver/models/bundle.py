@@ -21,6 +21,7 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 KINDS = ("sliding", "segmented")
 FORMAT = 1
+VIEWS_BELOW = 0.9  # of a bundle that does not say
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
@@ -29,7 +30,8 @@ class Bundle:
     """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names.
 
     ``length`` (``4`` or ``4-6``) is that of the texts it was made for, where they all share one, and ``alphabet`` holds
-    the characters in them, where those are known; a solver takes both unless told others.
+    the characters in them, where those are known; a solver takes both unless told others. An image whose first reading
+    is less confident than ``views_below`` (0-1) is worth reading in further views.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Bundle:
     files: frozenset[str] = frozenset()
     length: str | None = None
     alphabet: str | None = None
+    views_below: float = VIEWS_BELOW
 
     @property
     def name(self) -> str:
@@ -119,10 +122,12 @@ def amend_bundle(
     settings: Mapping[str, JSON] | None = None,
     length: str | None = None,
     alphabet: str | None = None,
+    views_below: float | None = None,
 ) -> Bundle:
-    """Add to a saved bundle: entries of card and settings, a length, an alphabet, an int8 network written beside it."""
+    """Add to a saved bundle: entries of card and settings, what is known of its texts, an int8 network beside it."""
     manifest = _read_manifest(bundle.path)
-    manifest |= {key: value for key, value in (("length", length), ("alphabet", alphabet)) if value is not None}
+    told = {"length": length, "alphabet": alphabet, "views_below": views_below}
+    manifest |= {key: value for key, value in told.items() if value is not None}
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}
     manifest["files"].pop(INT8_FILE, None)
@@ -199,8 +204,18 @@ def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
         files=frozenset(_entry(manifest, "files", dict)),
         length=_length(manifest),
         alphabet=_alphabet(manifest, charset),
+        views_below=_views_below(manifest),
         sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
     )
+
+
+def _views_below(manifest: Mapping[str, JSON]) -> float:
+    if "views_below" not in manifest:
+        return VIEWS_BELOW
+    value = float(_entry(manifest, "views_below", (int, float)))
+    if not 0 <= value <= 1:
+        raise BundleError(f"expected views_below in 0..1 in a bundle, received {value}")
+    return value
 
 
 def _alphabet(manifest: Mapping[str, JSON], charset: Charset) -> str | None:
