@@ -63,7 +63,7 @@ def reading_options(command: CommandT) -> CommandT:
         click.option("--charset", metavar="CHARSET",
                      help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
-        click.option("--views", default="auto", show_default=True, metavar="auto|N",
+        click.option("--views", default="1", show_default=True, metavar="auto|N",
                      help="In how many views (1-7) an image is read; auto: in all where the first reading is unsure."),
     )  # fmt: skip
     for option in reversed(options):
@@ -131,9 +131,7 @@ def _solver(
     length: str | None = None,
     views: str | None = None,
 ) -> Solver:
-    solver = load_solver(
-        model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views or "auto"
-    )
+    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views or 1)
     lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
