@@ -23,7 +23,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo serve test lint bench-peers bench-speed bench-gpu bench-service chaos lock fonts external leaderboard wheel clean
+.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos lock fonts external leaderboard wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-peers: $(READY) $(PEERS:%=.bench/%/.ready) ## compare with other readers: 
 
 bench-speed: $(READY) ## time the stages, the network and the drawer: make bench-speed SETS=folder (else draws)
 	$(BIN)/python -m benchmarks.speed $(SETS)
+
+bench-locate: $(READY) ## where the text of drawn images is found, against where it was drawn: make bench-locate SETS="design design"
+	$(BIN)/python -m benchmarks.locate $(SETS)
 
 bench-gpu: $(READY) ## training and solving images/s on a GPU, where there is one (KERAS_BACKEND=jax|torch|tensorflow)
 	$(BIN)/python -m benchmarks.gpu
