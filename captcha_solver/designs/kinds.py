@@ -2,6 +2,7 @@
 
 from captcha_solver.designs import distort_background as background
 from captcha_solver.designs import distort_image as image
+from captcha_solver.designs import distort_lattices as lattices
 from captcha_solver.designs import distort_layout as layout
 from captcha_solver.designs import distort_marks as marks
 from captcha_solver.designs import distort_place as places
@@ -60,6 +61,8 @@ KINDS: dict[str, type[Distortion]] = {
     "occlude": marks.Occlude,
     "invert-lines": marks.InvertLines,
     "invert-blocks": marks.InvertBlocks,
+    "hatching": lattices.Hatching,
+    "fragments": lattices.Fragments,
     # the whole picture
     "wave": image.Wave,
     "perspective": image.Perspective,

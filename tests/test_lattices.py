@@ -1,0 +1,94 @@
+"""Distortions made of many thin lines or dots, and those of file formats, by numbers."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from captcha_solver.designs.design import Design, DistortionSpec, Range
+from captcha_solver.designs.draw import Drawing, draw
+from captcha_solver.designs.kinds import KINDS
+from captcha_solver.designs.load import parse_design
+from captcha_solver.types import Rgb
+
+BASE = """
+[canvas]
+width_px = 160
+height_px = 80
+[text]
+charset = "OHX"
+length = "4"
+size_fraction = 0.4
+[fonts]
+faces = ["open-sans"]
+[[palette]]
+background_levels = 240
+ink_levels = 20
+"""
+NEW = ["hatching", "fragments"]
+
+
+def design(kind: str, severity: float = 3, **knobs: float | str) -> Design:
+    spec = DistortionSpec(kind, KINDS[kind](**knobs), Range(severity, severity), 1.0)
+    return dataclasses.replace(parse_design(BASE, "base"), distortions=(spec,))
+
+
+def drawn(kind: str, severity: float = 3, seed: int = 1, **knobs: float | str) -> Drawing:
+    return draw(design(kind, severity, **knobs), "OHXO", np.random.default_rng(seed), owners=True)
+
+
+def plain(seed: int = 1) -> Rgb:
+    return draw(parse_design(BASE, "base"), "OHXO", np.random.default_rng(seed)).image
+
+
+@pytest.mark.parametrize("kind", NEW)
+def test_a_seed_fixes_the_pixels_and_another_one_does_not(kind: str) -> None:
+    first, again, other = (drawn(kind, seed=seed).image for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape != other.shape or (first != other).any()
+    assert first.shape != plain().shape or (first != plain()).any()
+
+
+@pytest.mark.parametrize("kind", NEW)
+def test_severity_0_leaves_every_pixel(kind: str) -> None:
+    np.testing.assert_array_equal(drawn(kind, 0).image, plain())
+
+
+@pytest.mark.parametrize("kind", ["hatching", "fragments"])
+def test_hard_lines_make_no_new_colours_and_smooth_ones_do(kind: str) -> None:
+    """Of the text's colour on an empty canvas: only the two colours, or greys between them."""
+    free = plain().min(axis=2) == 240
+    hard, smooth = (drawn(kind, edge=edge, colour="text").image[free] for edge in ("hard", "smooth"))
+    assert set(np.unique(hard).tolist()) == {20, 240}
+    assert len(np.unique(smooth)) > 10
+
+
+@pytest.mark.parametrize("spacing", [3, 6])
+def test_hatching_covers_one_pixel_in_its_spacing(spacing: float) -> None:
+    free = plain().min(axis=2) == 240
+    shares = [
+        np.mean(drawn("hatching", 5, seed, spacing_px=spacing, directions="one").image[free] < 128) for seed in range(9)
+    ]
+    assert 0.6 / spacing < np.mean(shares) < 1.1 / spacing, (
+        "a slanting line of whole pixels covers less than its length"
+    )
+    crossed = np.mean(drawn("hatching", 5, spacing_px=spacing, directions="two").image[free] < 128)
+    assert crossed > 1.3 * min(shares)
+
+
+def test_hatching_under_the_text_leaves_the_text() -> None:
+    ink = plain().max(axis=2) == 20
+    under, over = (drawn("hatching", layer=layer, colour="canvas").image[ink] for layer in ("under", "over"))
+    assert under.max() == 20
+    assert over.max() == 240
+
+
+def test_fragments_are_many_small_pieces() -> None:
+    free = plain().min(axis=2) == 240
+    dark = drawn("fragments", 1, length_px=12, colour="text").image[:, :, 0] < 128
+    marked = np.asarray(dark & free, np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    assert count > 10
+    spans = stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    assert np.median(spans) <= 20
