@@ -26,7 +26,7 @@ faces = ["open-sans"]
 background_levels = 240
 ink_levels = 20
 """
-NEW = ["hatching", "fragments"]
+NEW = ["hatching", "fragments", "long-lines", "ellipses", "lattice", "bars", "invert-arc"]
 
 
 def design(kind: str, severity: float = 3, **knobs: float | str) -> Design:
@@ -55,7 +55,7 @@ def test_severity_0_leaves_every_pixel(kind: str) -> None:
     np.testing.assert_array_equal(drawn(kind, 0).image, plain())
 
 
-@pytest.mark.parametrize("kind", ["hatching", "fragments"])
+@pytest.mark.parametrize("kind", ["hatching", "fragments", "long-lines", "ellipses"])
 def test_hard_lines_make_no_new_colours_and_smooth_ones_do(kind: str) -> None:
     """Of the text's colour on an empty canvas: only the two colours, or greys between them."""
     free = plain().min(axis=2) == 240
@@ -92,3 +92,51 @@ def test_fragments_are_many_small_pieces() -> None:
     assert count > 10
     spans = stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
     assert np.median(spans) <= 20
+
+
+def test_long_lines_go_from_edge_to_edge_in_several_colours() -> None:
+    image = drawn("long-lines", 5).image
+    edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    crossing = {tuple(colour) for colour in edges.tolist()} - {(240, 240, 240)}
+    assert 5 <= len(crossing) <= 10, "ten lines, each of its own colour"
+
+
+def test_ellipses_are_outlines_that_grow_with_their_size() -> None:
+    """Marked pixels are few, and more of them the larger the ellipses are."""
+    free = plain().min(axis=2) == 240
+    small, large = (
+        np.mean([np.mean(drawn("ellipses", seed=seed, size_fraction=size).image[free] < 128) for seed in range(9)])
+        for size in (0.2, 0.6)
+    )
+    assert 0.003 < small < large < 0.1
+
+
+@pytest.mark.parametrize(("rows", "pitch"), [("straight", 5), ("staggered", 6)])
+def test_a_lattice_has_one_dot_to_a_cell_of_its_pitch(rows: str, pitch: int) -> None:
+    free = plain().min(axis=2) == 240
+    dots = drawn("lattice", 5, rows=rows, pitch_px=pitch, colour="text").image[:, :, 0] == 20
+    ys, xs = (dots & free).nonzero()
+    assert np.mean(dots[free]) == pytest.approx(1 / pitch**2, rel=0.15)
+    assert len(np.unique(ys % pitch)) == 1
+    assert len(np.unique(xs % pitch)) == (1 if rows == "straight" else 2)
+
+
+@pytest.mark.parametrize("place", ["edges", "across"])
+def test_bars_are_straight_and_leave_the_text_alone(place: str) -> None:
+    for seed in range(9):
+        drawing, before = drawn("bars", 5, seed, place=place, colour="random"), plain(seed)
+        changed = (drawing.image != before).any(axis=2)
+        assert changed.any()
+        assert not (changed & (before.min(axis=2) < 240)).any()
+        assert (changed.all(axis=1) == (changed.mean(axis=1) > 0.5)).all(), "rows are changed as a whole"
+        if place == "across":
+            assert (changed.any(axis=1) == changed.all(axis=1)).all()
+
+
+def test_an_inverted_arc_is_the_negative_across_the_whole_width() -> None:
+    for seed in range(9):
+        image, before = drawn("invert-arc", seed=seed).image[:, :, 0], plain(seed)[:, :, 0]
+        share = np.mean(image == 255 - before)
+        assert 0.05 < share < 0.5
+        columns = (image == 255 - before).any(axis=0)
+        assert columns.mean() > 0.6

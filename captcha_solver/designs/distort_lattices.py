@@ -73,3 +73,93 @@ class Fragments(Strokes):
         step = max(n, 1) if shared(self) else 1
         for first in range(0, n, step):
             self.strokes(scene, self.pick(scene), pieces[first : first + step], self.width_px)
+
+
+@dataclass(frozen=True, slots=True)
+class LongLines(Strokes):
+    """Thin straight lines from one edge of the canvas to the one across, each of its own colour where that varies."""
+
+    colour: str = choice("random", "text", "canvas", "mixed")
+    line_count: float = strength(6, 0, 60)
+    width_px: float = setting(1, 1, 3)
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        for _ in range(round(self.line_count)):
+            first, second = rng.random(2).tolist()
+            if rng.random() < 0.75:
+                ends = np.array([[0, first * height], [width, second * height]])
+            else:
+                ends = np.array([[first * width, 0], [second * width, height]])
+            self.strokes(scene, self.pick(scene), ends[None], self.width_px)
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipses(Strokes):
+    """Outlines of large ellipses, about ``size_fraction`` of the canvas across, turned by any angle."""
+
+    ellipse_count: float = strength(3, 0, 20)
+    size_fraction: float = setting(0.6, 0.2, 1.5)
+    width_px: float = setting(1, 1, 6)
+
+    def apply(self, scene: Scene) -> None:
+        rng = scene.rng
+        size = np.array((scene.width_px, scene.height_px))
+        for _ in range(round(self.ellipse_count)):
+            centre, axes = rng.uniform(0, 1, 2) * size, self.size_fraction * rng.uniform(0.5, 1.3, 2) * size / 2
+            if rng.random() < 0.3:  # a circle
+                axes[:] = axes.min()
+            target, value = scene.brush(self.pick(scene))
+            middle, half = fixed(centre).tolist(), fixed(axes).tolist()
+            turn, thickness = rng.uniform(0, 180), max(1, round(self.width_px))
+            cv2.ellipse(target, middle, half, turn, 0, 360, value, thickness, LINE_TYPES[self.edge], SHIFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice(Marks):
+    """Square dots of ``size_px`` every ``pitch_px`` in rows and columns; ``share_fraction`` of them are drawn."""
+
+    share_fraction: float = strength(0.9, 0, 1)
+    pitch_px: float = setting(4, 2, 16)
+    size_px: float = setting(1, 1, 4)
+    rows: str = choice("straight", "staggered")
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        pitch = max(2, round(self.pitch_px))
+        size = min(pitch - 1, max(1, round(self.size_px)))
+        first_x, first_y = rng.integers(0, pitch, 2).tolist()
+        seeds = np.zeros((height + pitch, width + pitch), np.uint8)
+        seeds[first_y::pitch, first_x::pitch] = 1
+        if self.rows == "staggered":
+            seeds[first_y :: 2 * pitch] = np.roll(seeds[first_y :: 2 * pitch], pitch // 2, axis=1)
+        seeds[rng.random(seeds.shape) >= self.share_fraction] = 0
+        dots = cv2.dilate(seeds, np.ones((size, size), np.uint8))[pitch:, pitch:] > 0
+        target, value = scene.brush(self.pick(scene))
+        target[dots] = value if target.ndim == 3 else value[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars(Marks):
+    """Bars about ``width_px`` thick outside the text: along the edges, or across the canvas above and below it."""
+
+    bar_count: float = strength(2, 0, 12)
+    width_px: float = setting(3, 1, 20)
+    place: str = choice("edges", "across")
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        left, top, right, bottom = scene.text_box
+        rooms = [max(0, top), max(0, height - bottom)]  # px above, below, and at either side of the text
+        if self.place == "edges":
+            rooms += [max(0, left), max(0, width - right)]
+        free = [side for side, room in enumerate(rooms) if room > 0]
+        for _ in range(round(self.bar_count) if free else 0):
+            side = free[int(rng.integers(len(free)))]
+            thick = min(rooms[side], max(1, round(self.width_px * rng.uniform(0.5, 1.5))))
+            from_edge = 0 if self.place == "edges" else int(rng.integers(rooms[side] - thick + 1))
+            size = height if side < 2 else width
+            start = from_edge if side in (0, 2) else size - from_edge - thick
+            target, value = scene.brush(self.pick(scene))
+            band = np.s_[start : start + thick] if side < 2 else np.s_[:, start : start + thick]
+            target[band] = value if target.ndim == 3 else value[0]

@@ -61,8 +61,13 @@ KINDS: dict[str, type[Distortion]] = {
     "occlude": marks.Occlude,
     "invert-lines": marks.InvertLines,
     "invert-blocks": marks.InvertBlocks,
+    "invert-arc": marks.InvertArc,
     "hatching": lattices.Hatching,
     "fragments": lattices.Fragments,
+    "long-lines": lattices.LongLines,
+    "ellipses": lattices.Ellipses,
+    "lattice": lattices.Lattice,
+    "bars": lattices.Bars,
     # the whole picture
     "wave": image.Wave,
     "perspective": image.Perspective,
