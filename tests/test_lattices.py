@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from captcha_solver.designs.design import Design, DistortionSpec, Range
+from captcha_solver.designs.distort_format import Rescale
 from captcha_solver.designs.draw import Drawing, draw
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.load import parse_design
+from captcha_solver.designs.scene import Scene
 from captcha_solver.types import Rgb
 
 BASE = """
@@ -26,7 +28,7 @@ faces = ["open-sans"]
 background_levels = 240
 ink_levels = 20
 """
-NEW = ["hatching", "fragments", "long-lines", "ellipses", "lattice", "bars", "invert-arc"]
+NEW = ["hatching", "fragments", "long-lines", "ellipses", "lattice", "bars", "invert-arc", "gif", "rescale"]
 
 
 def design(kind: str, severity: float = 3, **knobs: float | str) -> Design:
@@ -140,3 +142,71 @@ def test_an_inverted_arc_is_the_negative_across_the_whole_width() -> None:
         assert 0.05 < share < 0.5
         columns = (image == 255 - before).any(axis=0)
         assert columns.mean() > 0.6
+
+
+@pytest.mark.parametrize("dither", ["none", "floyd-steinberg"])
+@pytest.mark.parametrize("colours", [4, 16, 64])
+def test_a_gif_has_no_more_colours_than_its_palette(dither: str, colours: int) -> None:
+    shaded = DistortionSpec("gradient", KINDS["gradient"](), Range(5, 5), 1.0)
+    made = design("gif", palette_colours=colours, dither=dither)
+    made = dataclasses.replace(made, distortions=(shaded, *made.distortions))
+    image = draw(made, "OHXO", np.random.default_rng(1)).image
+    assert colours / 2 <= len(np.unique(image.reshape(-1, 3), axis=0)) <= colours
+
+
+def test_a_dithered_gif_changes_colour_oftener_along_a_row() -> None:
+    shaded = DistortionSpec("gradient", KINDS["gradient"](), Range(5, 5), 1.0)
+
+    def changes(dither: str) -> int:
+        made = design("gif", palette_colours=8, dither=dither)
+        made = dataclasses.replace(made, distortions=(shaded, *made.distortions))
+        image = draw(made, "OHXO", np.random.default_rng(1)).image
+        return int((np.diff(image.astype(int), axis=1) != 0).any(axis=2).sum())
+
+    assert changes("floyd-steinberg") > 2 * changes("none")
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5, 3])
+@pytest.mark.parametrize("resample", ["nearest", "linear", "cubic"])
+def test_a_rescaled_picture_and_its_owners_have_the_new_size(scale: float, resample: str) -> None:
+    drawing = drawn("rescale", scale_fraction=scale, resample=resample)
+    assert drawing.owners is not None
+    assert drawing.image.shape == (80 * scale, 160 * scale, 3)
+    assert drawing.owners.shape == drawing.image.shape[:2]
+    assert set(np.unique(drawing.owners)) == {0, 1, 2, 3, 4}
+    dark = drawing.image[:, :, 0] < 80
+    assert np.mean(drawing.owners[dark] > 0) > 0.9
+    if resample == "nearest":
+        assert set(np.unique(drawing.image)) <= set(np.unique(plain()))
+
+
+def test_what_is_known_of_a_scene_is_rescaled_with_it() -> None:
+    mask = np.zeros((40, 100), np.uint8)
+    mask[10:30, 20:60] = 255
+    scene = Scene(
+        rng=np.random.default_rng(0), width_px=100, height_px=40, text="A", faces=["open-sans"],
+        background=(240, 240, 240), ink=(20, 20, 20), mask=mask, inks=None, glyph_colours=None,
+        owners=None, text_box=(20, 10, 60, 30), laid=True, stroke=3.5,
+    )  # fmt: skip
+    Rescale(scale_fraction=2).apply(scene)
+    assert (scene.width_px, scene.height_px) == (200, 80)
+    assert scene.text_box == (40, 20, 120, 60)
+    assert scene.stroke_px == 7
+    assert scene.image.shape == (80, 200, 3)
+    assert (scene.image[20:60, 40:120] <= 128).all()
+
+
+def test_no_picture_is_rescaled_beyond_what_a_warp_can_take() -> None:
+    made = design("rescale", scale_fraction=3)
+    wave = DistortionSpec("wave", KINDS["wave"](), Range(3, 3), 1.0)
+    canvas = dataclasses.replace(made.canvas, width_px=Range(1000, 1000))
+    made = dataclasses.replace(made, canvas=canvas, distortions=(*made.distortions, wave))
+    assert draw(made, "OHXO", np.random.default_rng(1)).image.shape == (164, 2048, 3)
+
+
+@pytest.mark.parametrize("kind", ["gif", "rescale"])
+def test_a_picture_can_still_be_changed_afterwards(kind: str) -> None:
+    made = design(kind)
+    later = [DistortionSpec(name, KINDS[name](), Range(3, 3), 1.0) for name in ("salt-pepper", "wave", "swirl", "jpeg")]
+    drawing = draw(dataclasses.replace(made, distortions=(*made.distortions, *later)), "OHXO", np.random.default_rng(1))
+    assert (drawing.image[:, :, 0] > 250).any(), "grains of salt"

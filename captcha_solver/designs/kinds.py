@@ -1,6 +1,7 @@
 """The literal registry of distortions: name in a design file -> class."""
 
 from captcha_solver.designs import distort_background as background
+from captcha_solver.designs import distort_format as formats
 from captcha_solver.designs import distort_image as image
 from captcha_solver.designs import distort_lattices as lattices
 from captcha_solver.designs import distort_layout as layout
@@ -86,4 +87,6 @@ KINDS: dict[str, type[Distortion]] = {
     "palette": image.Palette,
     "one-bit": image.OneBit,
     "pixelate": image.Pixelate,
+    "gif": formats.Gif,
+    "rescale": formats.Rescale,
 }
