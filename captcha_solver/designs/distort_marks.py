@@ -249,3 +249,25 @@ class InvertBlocks(Marks):
             else:
                 cv2.rectangle(mask, (x - half, y - half), (x + half, y + half), 255, -1)
         _invert(scene, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertArc(SceneDistortion):
+    """Arcs right across the picture, ``width_fraction`` of its height thick, inside which it is its own negative."""
+
+    arc_count: float = strength(1, 0, 6)
+    width_fraction: float = setting(0.25, 0.03, 0.6)
+
+    @property
+    def phase(self) -> Phase:
+        return Phase.MARKS
+
+    def apply(self, scene: Scene) -> None:
+        rng, width, height = scene.rng, scene.width_px, scene.height_px
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(round(self.arc_count)):
+            rise, tilt = rng.choice([-1, 1]) * rng.uniform(0.2, 0.6) * height, rng.uniform(-0.3, 0.3) * height
+            level = rng.uniform(0.25, 0.75) * height - rise  # its middle is on the canvas
+            points = BOW @ np.array([[-0.05 * width, level - tilt], [1.05 * width, level + tilt], [0, rise]])
+            curve(mask, (255,), points, self.width_fraction * height * rng.uniform(0.7, 1.3))
+        _invert(scene, mask)

@@ -1,7 +1,9 @@
 """The literal registry of distortions: name in a design file -> class."""
 
 from captcha_solver.designs import distort_background as background
+from captcha_solver.designs import distort_format as formats
 from captcha_solver.designs import distort_image as image
+from captcha_solver.designs import distort_lattices as lattices
 from captcha_solver.designs import distort_layout as layout
 from captcha_solver.designs import distort_marks as marks
 from captcha_solver.designs import distort_place as places
@@ -60,6 +62,13 @@ KINDS: dict[str, type[Distortion]] = {
     "occlude": marks.Occlude,
     "invert-lines": marks.InvertLines,
     "invert-blocks": marks.InvertBlocks,
+    "invert-arc": marks.InvertArc,
+    "hatching": lattices.Hatching,
+    "fragments": lattices.Fragments,
+    "long-lines": lattices.LongLines,
+    "ellipses": lattices.Ellipses,
+    "lattice": lattices.Lattice,
+    "bars": lattices.Bars,
     # the whole picture
     "wave": image.Wave,
     "perspective": image.Perspective,
@@ -78,4 +87,6 @@ KINDS: dict[str, type[Distortion]] = {
     "palette": image.Palette,
     "one-bit": image.OneBit,
     "pixelate": image.Pixelate,
+    "gif": formats.Gif,
+    "rescale": formats.Rescale,
 }

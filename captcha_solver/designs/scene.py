@@ -14,8 +14,9 @@ FloatArray: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
 
-COLUMNS = np.arange(2048, dtype=np.float32)[None, :]
-ROWS = np.arange(2048, dtype=np.float32)[:, None]
+MAX_SIDE_PX = 2048  # of a picture
+COLUMNS = np.arange(MAX_SIDE_PX, dtype=np.float32)[None, :]
+ROWS = np.arange(MAX_SIDE_PX, dtype=np.float32)[:, None]
 CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
@@ -96,6 +97,21 @@ class Scene:
     def _warp_owners(self, map_x: FloatArray, map_y: FloatArray) -> None:
         if self.owners is not None:
             self.owners = np.asarray(cv2.remap(self.owners, map_x, map_y, cv2.INTER_NEAREST), np.uint8)
+
+    def resize(self, size: tuple[int, int], resample: int) -> None:
+        """Give the finished picture another ``size`` (width, height) px; all that is known about it follows."""
+        across, down = size[0] / self.width_px, size[1] / self.height_px
+        self.mask = np.asarray(cv2.resize(self.mask, size, interpolation=resample), np.uint8)
+        if self.canvas is not None:
+            self.image = cv2.resize(self.canvas, size, interpolation=resample)
+        if self.inks is not None:
+            self.inks = np.asarray(cv2.resize(self.inks, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        if self.owners is not None:
+            self.owners = np.asarray(cv2.resize(self.owners, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        left, top, right, bottom = self.text_box
+        self.text_box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
+        self.stroke *= (across * down) ** 0.5
+        self.width_px, self.height_px = size
 
     def grid(self) -> tuple[FloatArray, FloatArray]:
         """Column and row index of each pixel, as (1, W) and (H, 1) float32, ready to broadcast."""
