@@ -11,9 +11,10 @@ from pathlib import Path
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
 from captcha_solver.image import read_image
+from captcha_solver.lines import in_one_line
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
-from captcha_solver.views import ViewSettings, further_views, parse_views, vote
+from captcha_solver.views import View, ViewSettings, further_views, parse_views, vote
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"
@@ -21,9 +22,9 @@ NO_TEXT = "no text found"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An image (H, W, 3) uint8 with what was read in it, and in how many views."""
+    """An image, its lines of text side by side, with what was read in it, and in how many views."""
 
-    image: Rgb
+    line: View
     reading: Reading
     views: int = 1
 
@@ -61,22 +62,26 @@ class Solver:
         return [self._solution(each) for each in read]
 
     def _read(self, images: Sequence[Rgb]) -> list[Read]:
+        lines = [in_one_line(image) or View(image) for image in images]
+        readings = self._readings([line.pixels for line in lines])
+        return [Read(line, reading) for line, reading in zip(lines, readings, strict=True)]
+
+    def _readings(self, images: Sequence[Rgb]) -> list[Reading]:
         scores = self.recognizer.score(images, self.constraints)  # one network call a shape bucket
-        readings = decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
-        return [Read(image, reading) for image, reading in zip(images, readings, strict=True)]
+        return decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
 
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
-        further = [further_views(each.image, self.views) for each in unsure]
-        again = iter(self._read([view.pixels for views in further for view in views]))
+        further = [further_views(each.line.pixels, self.views) for each in unsure]
+        again = iter(self._readings([view.pixels for views in further for view in views]))
         voted = []
         for first, views in zip(unsure, further, strict=True):
-            readings = [first.reading, *(view.in_image(next(again).reading) for view in views)]
-            voted.append(Read(first.image, vote(readings), len(readings)))
+            readings = [first.reading, *(view.in_image(next(again)) for view in views)]
+            voted.append(Read(first.line, vote(readings), len(readings)))
         return voted
 
     def _solution(self, read: Attempt[Read]) -> Solution:
-        reading = read.value.reading if read.value else EMPTY
+        reading = read.value.line.in_image(read.value.reading) if read.value else EMPTY
         length = self.constraints.length_text()
         nothing = None if reading.text else f"{NO_TEXT} of length {length}" if length else NO_TEXT
         return Solution(

@@ -24,11 +24,23 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Pixels (H, W, 3) uint8 to read; their column ``x`` lies at image column ``left_px + x * px_per_column``."""
+    """Pixels (H, W, 3) uint8 to read; their column ``x`` lies at image column ``left_px + x * px_per_column``.
+
+    ``pieces``: where several parts of an image lie side by side, the first column of each and its column in the image.
+    """
 
     pixels: Rgb
     left_px: float = 0.0
     px_per_column: float = 1.0
+    pieces: tuple[tuple[int, float], ...] = ()
+
+    def image_column(self, column: float, start: float | None = None) -> float:
+        """The image column of a ``column``, which belongs to the piece of ``start`` (else to its own)."""
+        within = column if start is None else start
+        for first, left_px in reversed(self.pieces):
+            if within >= first:
+                return left_px + column - first
+        return self.left_px + column * self.px_per_column
 
     def in_image(self, reading: Reading) -> Reading:
         """A reading of ``pixels`` with its spans in columns of the image."""
@@ -37,7 +49,8 @@ class View:
 
     def _span(self, character: Character) -> tuple[float, float]:
         left, right = character.span_px
-        return self.left_px + left * self.px_per_column, self.left_px + right * self.px_per_column
+        middle = (left + right) / 2
+        return self.image_column(left, middle), self.image_column(right, middle)
 
 
 def _whole(image: Rgb) -> View:
