@@ -1,5 +1,7 @@
 """Find the lines of a text that stands in two or three rows, and lay them side by side for a reader of one line."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from captcha_solver.views import View
 
 STRONG_SHARE, FAINTEST = 0.35, 24  # an ink pixel: of the strongest ink; levels 0-255
 EMPTY_SHARE = 0.05  # of the densest row: rows above and below with less are no text
-VALLEY_SHARE = 0.3  # between two lines there is a row with less than this share of the ink of a line's median row
+VALLEY_SHARE = 0.6  # between two lines there is a row with less than this share of the ink of a line's median row
 EVEN_SHARE = 0.4  # a line's median row has at least this share of the ink of any other's
 LOWEST_PX = 8  # of a line
 OFF_SHARE = 0.12  # of the text's height: how far a valley may lie from where lines of one height would part
@@ -20,8 +22,8 @@ MARGIN_PX = 2
 def text_lines(image: Rgb) -> list[tuple[int, int]]:
     """First and last row + 1 of each line of text in an (H, W, 3) uint8 image, top to bottom; one where there is one.
 
-    A line is told by rows of ink of about one density, parted by a valley where lines of one height would part. In
-    doubt it is one line: a letter with a hole in its middle must not be cut.
+    A line is told by rows of ink of about one density, parted by a valley where lines of one height would part. Not all
+    that looks so is (letters have a hole in their middle): what is read decides.
     """
     rows = _density(image)
     peak = float(rows.max())
@@ -32,7 +34,7 @@ def text_lines(image: Rgb) -> list[tuple[int, int]]:
     for count in (2, 3):
         edges = _edges(rows, (top, bottom), count)
         if edges is not None:
-            return list(zip(edges[:-1], edges[1:], strict=True))
+            return list(pairwise(edges))
     return [(top, bottom)]
 
 
@@ -67,9 +69,9 @@ def _edges(rows: NDArray[np.float32], bounds: tuple[int, int], count: int) -> li
         high = top + int(height * (number / count + OFF_SHARE)) + 1
         edges.append(low + int(np.argmin(rows[low:high])))
     edges.append(bottom)
-    if min(b - a for a, b in zip(edges[:-1], edges[1:], strict=True)) < LOWEST_PX:
+    if min(b - a for a, b in pairwise(edges)) < LOWEST_PX:
         return None
-    densities = [float(np.median(rows[a:b])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    densities = [float(np.median(rows[a:b])) for a, b in pairwise(edges)]
     parted = max(float(rows[edge]) for edge in edges[1:-1]) < VALLEY_SHARE * min(densities)
     return edges if parted and min(densities) > EVEN_SHARE * max(densities) else None
 

@@ -62,11 +62,17 @@ class Solver:
         return [self._solution(each) for each in read]
 
     def _read(self, images: Sequence[Rgb]) -> list[Read]:
-        lines = [in_one_line(image) or View(image) for image in images]
-        readings = self._readings([line.pixels for line in lines])
-        return [Read(line, reading) for line, reading in zip(lines, readings, strict=True)]
+        """The surer reading of each image: as it is or, where it seems to have several lines, of these side by side."""
+        laid = [in_one_line(image) for image in images]
+        whole = [Read(View(image), reading) for image, reading in zip(images, self._readings(images), strict=True)]
+        again = iter(self._readings([view.pixels for view in laid if view]))
+        return [
+            _surer(first, Read(view, next(again))) if view else first for first, view in zip(whole, laid, strict=True)
+        ]
 
     def _readings(self, images: Sequence[Rgb]) -> list[Reading]:
+        if not images:
+            return []
         scores = self.recognizer.score(images, self.constraints)  # one network call a shape bucket
         return decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
 
@@ -92,6 +98,10 @@ class Solver:
             failure=read.failure or nothing,
             views=read.value.views if read.value else 1,
         )
+
+
+def _surer(first: Read, other: Read) -> Read:
+    return other if other.reading.confidence > first.reading.confidence else first
 
 
 def load_solver(

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -83,11 +84,11 @@ def test_time_is_counted_where_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> N
     """A clock moved by hand: 10 ms to decode the first image, 1 ms the others, 8 ms in the network."""
     clock = [0.0]
 
-    def decoding(data: bytes) -> int:
+    def decoding(data: bytes) -> Rgb:
         clock[0] += 0.010 if data == b"slow" else 0.001
         if data == b"bad":
             raise ValueError("bad")
-        return 0
+        return np.zeros((20, 40, 3), np.uint8)
 
     class Timed(FakeRecognizer):
         def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
