@@ -6,6 +6,8 @@ python -m benchmarks.peers [FOLDER...] [--limit N] [--rounds N] [--timed N] [--o
 import json
 import subprocess
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,8 +15,10 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.peers.contenders import ROOT, Contender, contenders
+from benchmarks.peers.flat import flattened
 from benchmarks.peers.measure import Labelled, Round, answers, one_round
-from benchmarks.peers.report import YARDSTICK, document, picture, rate, result, table
+from benchmarks.peers.report import YARDSTICK, Rate, document, picture, rate, result, table, worth
+from benchmarks.peers.sureness import Answer, Sureness
 from captcha_solver.dataset import inspect_folder, writable_folder
 from captcha_solver.errors import CaptchaSolverError
 
@@ -34,7 +38,7 @@ DRAWN_IMAGES = 200
 @click.option("--only", multiple=True, help="Part of the name of the readers to run; repeatable.")
 @click.option("--out", default=Path("runs/bench-peers"), type=click.Path(path_type=Path), show_default=True)
 def main(folders: tuple[Path, ...], limit: int, rounds: int, timed: int, only: tuple[str, ...], out: Path) -> None:
-    """Print two tables; write results.json and results.png. Without a FOLDER, a few hundred images are drawn."""
+    """Print three tables; write results.json and results.png. Without a FOLDER, a few hundred images are drawn."""
     try:
         writable_folder(out)
         sets = [labelled(folder, limit) for folder in folders or _drawn(out)]
@@ -42,7 +46,12 @@ def main(folders: tuple[Path, ...], limit: int, rounds: int, timed: int, only: t
         missing = [f"{each.name}: {each.missing}" for each in chosen if each.missing]
         for line in missing:
             click.echo(f"left out: {line}", err=True)
-        _compare([each for each in chosen if not each.missing], sets, (rounds, timed), (out, missing))
+        with tempfile.TemporaryDirectory() as folder:
+            sets = [
+                replace(each, flat=flattened(each.paths, Path(folder) / str(number)))
+                for number, each in enumerate(sets)
+            ]
+            _compare([each for each in chosen if not each.missing], sets, (rounds, timed), (out, missing))
     except CaptchaSolverError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(3)
@@ -77,22 +86,26 @@ def _compare(
 ) -> None:
     (count, timed), (out, missing) = amount, to
     console = Console(stderr=True)
-    paths = sets[0].paths[:timed]
-    rates = {
-        each.name: [rate(one, texts) for one, texts in zip(sets, answers(each, sets), strict=True)]
-        for each in track(readers, "reading", console=console, transient=True)
-    }
+    images = min(timed, len(sets[0].paths))
+    read = {each.name: answers(each, sets) for each in track(readers, "reading", console=console, transient=True)}
     rounds: dict[str, list[Round]] = {each.name: [] for each in readers}
     for _ in track(range(count), "timing", console=console, transient=True):
         for each in readers:  # in turn, so that all meet the same machine
-            rounds[each.name].append(one_round(each, paths))
-    results = [result(each, rates[each.name], rounds[each.name], rounds.get(YARDSTICK)) for each in readers]
+            rounds[each.name].append(one_round(each, sets[0].given_to(each)[:timed]))
+    results = [
+        result(each, _figures(sets, read[each.name]), rounds[each.name], rounds.get(YARDSTICK)) for each in readers
+    ]
     click.echo(table(results))
-    click.echo(f"\n{count} rounds in turn, one thread, {len(paths)} images of {sets[0].name} timed in each")
+    click.echo(f"\n{count} rounds in turn, one thread, {images} images of {sets[0].name} timed in each")
     written = document(results, sets, rounds, missing)
     (out / "results.json").write_text(json.dumps(written, indent=1), encoding="utf-8")
     picture(results, out / "results.png")
     click.echo(f"{out / 'results.json'}, {out / 'results.png'}")
+
+
+def _figures(sets: list[Labelled], read: list[list[Answer]]) -> tuple[list[Rate], Sureness | None]:
+    rates = [rate(one, [answer.text for answer in some]) for one, some in zip(sets, read, strict=True)]
+    return rates, worth(sets, read)
 
 
 if __name__ == "__main__":

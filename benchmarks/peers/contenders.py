@@ -16,8 +16,8 @@ BATCH = 32
 ONE_IMAGE = {
     "ddddocr": "import sys, ddddocr; "
     "print(ddddocr.DdddOcr(show_ad=False, beta={beta}).classification(open(sys.argv[1], 'rb').read()))",
-    "rapidocr": "import sys, rapidocr_onnxruntime as r; "
-    "print(r.RapidOCR(intra_op_num_threads=1)(sys.argv[1], use_det=False, use_cls=False))",
+    "rapidocr": "import sys, rapidocr; s = {{'EngineConfig.onnxruntime.intra_op_num_threads': 1}}; "
+    "print(rapidocr.RapidOCR(params=s)(sys.argv[1], use_det={detector}, use_cls=False).txts)",
 }
 
 
@@ -25,6 +25,7 @@ ONE_IMAGE = {
 class Contender:
     """One reader. ``missing`` says what would have to be installed, where it is not there.
 
+    ``flat``: it is given images without transparency, laid on white (``flat.py``); only ours gets them as they are.
     ``start`` is the command that a user would type for one image; the image's path is added to it.
     """
 
@@ -36,6 +37,7 @@ class Contender:
     batch: int = 1
     models: tuple[Path, ...] = field(default=())
     missing: str | None = None
+    flat: bool = True
 
     @property
     def model_bytes(self) -> int:
@@ -44,7 +46,7 @@ class Contender:
 
 def contenders() -> list[Contender]:
     """All of them, those that are not installed included."""
-    return [*_ours(), *_ddddocr(), _rapidocr(), _tesseract()]
+    return [*_ours(), *_ddddocr(), *_rapidocr(), _tesseract()]
 
 
 def _ours() -> list[Contender]:
@@ -64,6 +66,7 @@ def _ours() -> list[Contender]:
                     start=(program, "solve", "--model", model, "--runtime", runtime, "--format", "jsonl"),
                     batch=BATCH,
                     models=(folder / file,),
+                    flat=False,
                 )
             )
     return made
@@ -78,9 +81,17 @@ def _ddddocr() -> list[Contender]:
     return made
 
 
-def _rapidocr() -> Contender:
-    files = ("rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",)
-    return _python_peer("RapidOCR", "rapidocr", {}, (ONE_IMAGE["rapidocr"], files))
+def _rapidocr() -> list[Contender]:
+    made = []
+    recogniser, detector = (f"rapidocr/models/PP-OCRv6_{part}_small.onnx" for part in ("rec", "det"))
+    for name, with_detector, files in (
+        ("recogniser", False, (recogniser,)),
+        ("with detector", True, (recogniser, detector)),
+    ):
+        code = ONE_IMAGE["rapidocr"].format(detector=with_detector)
+        options = {"detector": "yes" if with_detector else "no"}
+        made.append(_python_peer(f"RapidOCR ({name})", "rapidocr", options, (code, files)))
+    return made
 
 
 def _python_peer(

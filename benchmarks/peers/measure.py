@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.contenders import Contender, with_one_thread
+from benchmarks.peers.sureness import Answer
 from captcha_solver.errors import SetupError
 
 SERVE = Path(__file__).parent / "serve.py"
@@ -18,12 +19,17 @@ CORE = 0
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A set of images with its texts."""
+    """A set of images with its texts. ``flat``: the same images without transparency, where that was done."""
 
     name: str
     paths: tuple[Path, ...]
     texts: tuple[str, ...]
     sha256: str
+    flat: tuple[Path, ...] = ()
+
+    def given_to(self, contender: Contender) -> tuple[Path, ...]:
+        """The images as this reader gets them."""
+        return (self.flat or self.paths) if contender.flat else self.paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +42,12 @@ class Round:
     peak_mib: float
 
 
-def serve(contender: Contender, paths: Sequence[Path], *, batch: int, core: int | None = None) -> Mapping[str, Any]:
-    """Run ``serve.py`` for one reader: its ``texts``, ``call_ms`` (a call) and ``peak_mib``."""
+def serve(
+    contender: Contender, paths: Sequence[Path], *, batch: int, core: int | None = None, sure: bool = False
+) -> Mapping[str, Any]:
+    """Run ``serve.py`` for one reader: its ``texts``, ``confidences`` (if ``sure``), ``call_ms`` and ``peak_mib``."""
     command = [str(contender.python), str(SERVE), contender.adapter, json.dumps(contender.options)]
-    job = {"images": [str(path) for path in paths], "batch": batch, "core": core}
+    job = {"images": [str(path) for path in paths], "batch": batch, "core": core, "sure": sure}
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, env=with_one_thread())
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
@@ -48,12 +56,14 @@ def serve(contender: Contender, paths: Sequence[Path], *, batch: int, core: int 
     return result
 
 
-def answers(contender: Contender, sets: Sequence[Labelled]) -> list[list[str]]:
-    """What a reader reads in each set, image by image."""
-    texts = serve(contender, [path for each in sets for path in each.paths], batch=contender.batch)["texts"]
+def answers(contender: Contender, sets: Sequence[Labelled]) -> list[list[Answer]]:
+    """What a reader reads in each set, image by image, and how sure it is."""
+    paths = [path for each in sets for path in each.given_to(contender)]
+    read = serve(contender, paths, batch=contender.batch, sure=True)
+    given = [Answer(text, sure) for text, sure in zip(read["texts"], read["confidences"], strict=True)]
     split, start = [], 0
     for each in sets:
-        split.append(list(texts[start : start + len(each.paths)]))
+        split.append(given[start : start + len(each.paths)])
         start += len(each.paths)
     return split
 

@@ -2,13 +2,14 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.peers.contenders import Contender
 from benchmarks.peers.measure import Labelled, Round
+from benchmarks.peers.sureness import SAFE, Answer, Sureness, judged, sureness
 from captcha_solver.score import wilson
 
 YARDSTICK = "ddddocr (default)"
@@ -34,7 +35,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of one reader's figures. ``times_yardstick``: images a second over the yardstick's, of the same round."""
+    """All of one reader's figures. ``times_yardstick``: images a second over the yardstick's, of the same round.
+
+    ``sureness`` is over the images of all sets together; None of a reader that does not say how sure it is.
+    """
 
     name: str
     rates: tuple[Rate, ...]
@@ -45,6 +49,7 @@ class Result:
     start_s: float
     peak_mib: float
     model_mib: float
+    sureness: Sureness | None = None
 
     @property
     def mean_folded(self) -> float:
@@ -63,15 +68,24 @@ def rate(labelled: Labelled, texts: Sequence[str]) -> Rate:
     return Rate(labelled.name, len(pairs), exact, folded)
 
 
+def worth(sets: Sequence[Labelled], read: Sequence[Sequence[Answer]]) -> Sureness | None:
+    """What a reader's confidence is worth over all sets."""
+    truths = [text for each in sets for text in each.texts]
+    return sureness(judged(truths, [answer for each in read for answer in each]))
+
+
 def result(
-    contender: Contender, rates: Sequence[Rate], rounds: Sequence[Round], yardstick: Sequence[Round] | None
+    contender: Contender,
+    read: tuple[Sequence[Rate], Sureness | None],
+    rounds: Sequence[Round],
+    yardstick: Sequence[Round] | None,
 ) -> Result:
     """Medians over the rounds; the ratio to the yardstick is the median of the ratios round by round."""
     every_ms = sorted(ms for each in rounds for ms in each.each_ms)
     ratios = [a.images_per_s / b.images_per_s for a, b in zip(rounds, yardstick or (), strict=False)]
     return Result(
         name=contender.name,
-        rates=tuple(rates),
+        rates=tuple(read[0]),
         median_ms=statistics.median(every_ms),
         p95_ms=every_ms[min(len(every_ms) - 1, int(0.95 * len(every_ms)))],
         images_per_s=statistics.median(each.images_per_s for each in rounds),
@@ -79,11 +93,12 @@ def result(
         start_s=statistics.median(each.start_s for each in rounds),
         peak_mib=max(each.peak_mib for each in rounds),
         model_mib=contender.model_bytes / 2**20,
+        sureness=read[1],
     )
 
 
 def table(results: Sequence[Result]) -> str:
-    """Two Markdown tables: the readers with their means and costs, and the rates set by set."""
+    """Three Markdown tables: the readers with their means and costs, the rates set by set, the worth of confidences."""
     lines = [
         "| reader | solved, case folded, % | exact, % | ms an image, median / p95 | images/s, one core | "
         "x ddddocr | whole process, one image, s | peak MiB | model MiB |",
@@ -101,7 +116,20 @@ def table(results: Sequence[Result]) -> str:
     for place, first in enumerate(results[0].rates):
         cells = " | ".join(_cell(each.rates[place]) for each in results)
         lines.append(f"| {first.name} | {first.n} | {cells} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_sureness_table(results)])
+
+
+def _sureness_table(results: Sequence[Result]) -> list[str]:
+    lines = [
+        "| reader | precision, case folded, of the surest 50 % of all images, % | of the surest 80 %, % | of all, % | "
+        f"images read at a precision of {100 * SAFE:.1f} % or more, % |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for each in results:
+        shares = (None,) * 4 if each.sureness is None else astuple(each.sureness)
+        cells = " | ".join("-" if share is None else f"{100 * share:.1f}" for share in shares)
+        lines.append(f"| {each.name} | {cells} |")
+    return lines
 
 
 def _cell(rate: Rate) -> str:

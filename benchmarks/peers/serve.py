@@ -3,7 +3,8 @@
     python serve.py ADAPTER OPTIONS < JOB
 
 Standard library only, since every environment runs it. ADAPTER is a file beside it in ``adapters/``; JOB is JSON:
-``images`` (paths), ``batch`` (images a call) and ``core`` (the processor to stay on, or null).
+``images`` (paths), ``batch`` (images a call), ``core`` (the processor to stay on, or null) and ``sure`` (whether the
+reader says how sure it is, which takes some of them longer: not where time counts).
 """
 
 import importlib.util
@@ -28,7 +29,7 @@ def main() -> None:
     if job["core"] is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {job["core"]})
     reader = _module(adapter).Reader(options)
-    json.dump(_read(reader, job["images"], job["batch"]), out)
+    json.dump(_read(reader, job["images"], job["batch"], job["sure"]), out)
     out.close()
 
 
@@ -42,18 +43,21 @@ def _module(name: str) -> Any:
     return module
 
 
-def _read(reader: Any, paths: list[str], batch: int) -> dict[str, Any]:
+def _read(reader: Any, paths: list[str], batch: int, sure: bool) -> dict[str, Any]:
+    read = reader.read_sure if sure else reader.read
     data = [Path(path).read_bytes() for path in paths]
     if data:
-        reader.read(data[:1])  # the first call also loads what is loaded late
-    texts: list[str] = []
+        read(data[:1])  # the first call also loads what is loaded late
+    answers: list[Any] = []
     call_ms: list[float] = []
     for start in range(0, len(data), batch):
         began = time.perf_counter()
-        texts += reader.read(data[start : start + batch])
+        answers += read(data[start : start + batch])
         call_ms.append((time.perf_counter() - began) * 1e3)
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {"texts": texts, "call_ms": call_ms, "peak_mib": max(peaks) / 1024}
+    texts = [text for text, _ in answers] if sure else answers
+    confidences = [confidence for _, confidence in answers] if sure else None
+    return {"texts": texts, "confidences": confidences, "call_ms": call_ms, "peak_mib": max(peaks) / 1024}
 
 
 if __name__ == "__main__":

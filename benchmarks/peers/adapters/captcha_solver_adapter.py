@@ -13,3 +13,6 @@ class Reader:
 
     def read(self, images: Sequence[bytes]) -> list[str]:
         return [solution.reading.text for solution in self._solver.solve_batch(images)]
+
+    def read_sure(self, images: Sequence[bytes]) -> list[tuple[str, float | None]]:
+        return [(solution.text, solution.confidence) for solution in self._solver.solve_batch(images)]

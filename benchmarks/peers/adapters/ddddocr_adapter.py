@@ -24,3 +24,8 @@ class Reader:
 
     def read(self, images: Sequence[bytes]) -> list[str]:
         return [str(self._ocr.classification(image)) for image in images]
+
+    def read_sure(self, images: Sequence[bytes]) -> list[tuple[str, float | None]]:
+        """Its confidence is the mean of the highest probability at every step, the steps between letters included."""
+        found = [self._ocr.classification(image, probability=True) for image in images]
+        return [(str(each["text"]), float(each["confidence"])) for each in found]

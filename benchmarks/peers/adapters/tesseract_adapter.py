@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 ARGUMENTS = ("--psm", "7", "-c", f"tessedit_char_whitelist={string.digits}{string.ascii_letters}")
+WORD = "5"  # the level of a row that holds a word
 
 
 class Reader:
@@ -16,5 +17,17 @@ class Reader:
     def read(self, images: Sequence[bytes]) -> list[str]:
         return ["".join(self._run(image).split()) for image in images]
 
-    def _run(self, image: bytes) -> str:
-        return subprocess.run(self._command, input=image, capture_output=True).stdout.decode("utf-8", "replace")
+    def read_sure(self, images: Sequence[bytes]) -> list[tuple[str, float | None]]:
+        return [joined(self._run(image, "tsv")) for image in images]
+
+    def _run(self, image: bytes, *output: str) -> str:
+        command = [*self._command, *output]
+        return subprocess.run(command, input=image, capture_output=True).stdout.decode("utf-8", "replace")
+
+
+def joined(rows: str) -> tuple[str, float]:
+    """All words of Tesseract's table as one text, as sure as the least sure of them; ("", 0.0) where there is none."""
+    cells = [row.split("\t") for row in rows.splitlines()]
+    words = [(row[11].strip(), float(row[10]) / 100) for row in cells if len(row) == 12 and row[0] == WORD]
+    kept = [(text, confidence) for text, confidence in words if text]
+    return "".join(text for text, _ in kept), min((confidence for _, confidence in kept), default=0.0)
