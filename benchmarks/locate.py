@@ -147,10 +147,9 @@ def table(rows: Sequence[Row]) -> str:
 
 def library() -> Find:
     """How the library finds the text: the one place to change when that has another name."""
-    from captcha_solver.locate import LocateSettings, locate
+    from captcha_solver.locate.regions import locate
 
-    settings = LocateSettings()
-    return lambda image: [locate(image, settings)]
+    return lambda image: list(locate(image).lines)
 
 
 def drawable() -> list[str]:

@@ -48,7 +48,7 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option(
     "--route",
-    type=click.Choice(["sliding", "segmented", "digits"]),
+    type=click.Choice(["sliding", "segmented", "digits", "locator"]),
     default="sliding",
     show_default=True,
     help="What to train; digits takes one folder of single digits in MNIST's form.",

@@ -1,9 +1,9 @@
 """Turn images into Scores: the protocol, the two routes, and the literal registry of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ SettingsT = TypeVar("SettingsT")
 COLUMNS_A_CALL = 16_384  # strip columns in one network call: bounds memory; 32 strips of 512 columns
 GLYPHS_A_CALL = 2048
 REJECT_BELOW = "reject_below"  # setting of a segmented bundle: a piece less probably a glyph than this is none
+FORMER = "locate"  # setting of sliding bundles made when each found its text by edges
 NEVER = -20.0  # log-probability of the glyphs of a rejected piece
 
 
@@ -62,7 +63,7 @@ class Recognizer(Protocol):
         ...
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
-        """Scores for each (H, W, 3) uint8 image, in order; where nothing is found they have T = 0 rows.
+        """Scores for each (H, W, 3) uint8 image, cut to its text, in order; where nothing is found: T = 0 rows.
 
         ``constraints`` are obeyed when the scores are decoded; a route may use them to find better ones.
         """
@@ -172,24 +173,15 @@ def bundle_path(model: str | Path) -> Path:
 
 
 def read_settings(bundle: Bundle, kind: type[SettingsT]) -> SettingsT:
-    """The settings dataclass of a route from its bundle; ``BundleError`` where they do not fit it."""
+    """The settings dataclass of a route from its bundle; ``BundleError`` where they do not fit it.
+
+    JSON's lists become tuples. What bundles of earlier versions say of finding the text is left aside.
+    """
+    told = {key: tuple(v) if isinstance(v, list) else v for key, v in bundle.settings.items() if key != FORMER}
     try:
-        return _filled(kind, bundle.settings)
+        return kind(**told)
     except (TypeError, OptionError) as error:
         raise BundleError(f"{bundle.path}: its settings are no {kind.__name__}: {error}") from error
-
-
-def _filled(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT:
-    """``kind(**values)``, nested settings dataclasses included; JSON's lists become tuples."""
-    hints = get_type_hints(kind)
-    filled: dict[str, Any] = {}
-    for key, value in values.items():
-        hint = hints.get(key)
-        if isinstance(value, Mapping) and isinstance(hint, type) and is_dataclass(hint):
-            filled[key] = _filled(hint, value)
-        else:
-            filled[key] = tuple(value) if isinstance(value, list) else value
-    return kind(**filled)
 
 
 def same_width(widths_px: Sequence[int]) -> Iterator[list[int]]:

@@ -1,14 +1,13 @@
-"""Turn a colour image into the strip that the sliding network reads, and its columns back into image pixels."""
+"""Turn an image cut to its text into the strip that the sliding network reads, and its columns back into pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.errors import OptionError
-from captcha_solver.locate import LocateSettings, histogram, locate
 from captcha_solver.types import Rgb, Strip
 
 
@@ -28,7 +27,6 @@ class SlideSettings:
     max_width_px: int = 480
     clip_share: float = 0.01
     area_below: float = 1.0
-    locate: LocateSettings = field(default_factory=LocateSettings)
 
     def __post_init__(self) -> None:
         if self.strip_px % 8 or self.strip_px < 16:
@@ -46,16 +44,15 @@ class Levelled:
     """A strip before padding: ``pixels`` (S, w, 3) uint8, the rest as in ``Strip``."""
 
     pixels: NDArray[np.uint8]
-    left_px: float
     px_per_column: float
 
 
 def to_strips(images: Sequence[Rgb], settings: SlideSettings) -> list[Strip]:
-    """The text of each (H, W, 3) uint8 image as a ``Strip``: found, trimmed, scaled, stretched, ink dark on light."""
+    """Each (H, W, 3) uint8 image as a ``Strip``: scaled, its contrast stretched, ink dark on light."""
     strips = []
     for each in levelled(images, settings):
         padded = pad_right(each.pixels, _stepped(each.pixels.shape[1], settings.width_step_px))
-        strips.append(Strip(padded * np.float32(1 / 255), each.left_px, each.px_per_column))
+        strips.append(Strip(padded * np.float32(1 / 255), each.px_per_column))
     return strips
 
 
@@ -63,22 +60,25 @@ def levelled(images: Sequence[Rgb], settings: SlideSettings) -> list[Levelled]:
     """The strips before padding; the level tables of all images are one pass over arrays."""
     if not images:
         return []
-    cut = [_cut(image, settings) for image in images]
-    tables = _level_tables(np.stack([histogram(each.pixels) for each in cut]), settings.clip_share)
+    scaled = [_scaled(image, settings) for image in images]
+    tables = _level_tables(np.stack([histogram(each.pixels) for each in scaled]), settings.clip_share)
     return [
-        Levelled(np.asarray(cv2.LUT(each.pixels, table), np.uint8), each.left_px, each.px_per_column)
-        for each, table in zip(cut, tables, strict=True)
+        Levelled(np.asarray(cv2.LUT(each.pixels, table), np.uint8), each.px_per_column)
+        for each, table in zip(scaled, tables, strict=True)
     ]
 
 
-def _cut(image: Rgb, settings: SlideSettings) -> Levelled:
-    box = locate(image, settings.locate)
-    crop = image[box.top_px : box.bottom_px, box.left_px : box.right_px]
-    scale = settings.strip_px / box.height_px
-    width = int(np.clip(round(box.width_px * scale), settings.min_width_px, settings.max_width_px))
+def _scaled(image: Rgb, settings: SlideSettings) -> Levelled:
+    scale = settings.strip_px / image.shape[0]
+    width = int(np.clip(round(image.shape[1] * scale), settings.min_width_px, settings.max_width_px))
     how = cv2.INTER_AREA if scale < settings.area_below else cv2.INTER_LINEAR
-    resized = np.asarray(cv2.resize(crop, (width, settings.strip_px), interpolation=how), np.uint8)
-    return Levelled(resized, float(box.left_px), box.width_px / width)
+    resized = np.asarray(cv2.resize(image, (width, settings.strip_px), interpolation=how), np.uint8)
+    return Levelled(resized, image.shape[1] / width)
+
+
+def histogram(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How often each of 0-255 occurs in ``levels``, of any shape: (256,); exact below 16 million values."""
+    return np.asarray(cv2.calcHist([levels.reshape(len(levels), -1)], [0], None, [256], [0, 256]), np.float32).ravel()
 
 
 def _level_tables(counts: NDArray[np.float32], clip_share: float) -> NDArray[np.uint8]:
@@ -107,5 +107,5 @@ def _stepped(width: int, step: int) -> int:
 def spans(strip: Strip, steps: int) -> NDArray[np.float32]:
     """Left and right image column of each of a model's ``steps`` over the strip: (T, 2) float32."""
     edges = np.linspace(0, strip.pixels.shape[1], steps + 1)
-    image_px = strip.left_px + edges * strip.px_per_column
+    image_px = edges * strip.px_per_column
     return np.stack([image_px[:-1], image_px[1:]], axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
 """Turn encoded images into solutions: the whole pipeline on one screen. READ THIS FIRST.
 
-bytes -> Rgb (image) -> Scores (recognizer: segment | slide, network) -> Reading (decode) -> Solution
-An unsure reading is voted on with readings of further views of the image (views).
+bytes -> Rgb (image) -> View (locate: cut to its text) -> Scores (recognizer: segment | slide, network)
+-> Reading (decode) -> Solution. An unsure reading is voted on with readings of further views of the image (views).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from pathlib import Path
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
 from captcha_solver.image import read_image
-from captcha_solver.lines import in_one_line
+from captcha_solver.locate.cut import cuts
+from captcha_solver.locate.regions import locate
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
 from captcha_solver.views import View, ViewSettings, further_views, parse_views, vote
@@ -22,10 +23,11 @@ NO_TEXT = "no text found"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An image, its lines of text side by side, with what was read in it, and in how many views."""
+    """An image, the view that is cut to its text, what was read in that, and in how many views."""
 
-    line: View
-    reading: Reading
+    image: Rgb
+    view: View
+    reading: Reading  # its columns are the image's
     views: int = 1
 
 
@@ -62,32 +64,34 @@ class Solver:
         return [self._solution(each) for each in read]
 
     def _read(self, images: Sequence[Rgb]) -> list[Read]:
-        """The surer reading of each image: as it is or, where it seems to have several lines, of these side by side."""
-        laid = [in_one_line(image) for image in images]
-        whole = [Read(View(image), reading) for image, reading in zip(images, self._readings(images), strict=True)]
-        again = iter(self._readings([view.pixels for view in laid if view]))
+        """Each image cut to its text; where that may be one line or several, the surer of the two readings."""
+        wanted = [cuts(image, locate(image)) for image in images]
+        readings = iter(self._readings([view for views in wanted for view in views]))
         return [
-            _surer(first, Read(view, next(again))) if view else first for first, view in zip(whole, laid, strict=True)
+            max((Read(image, view, next(readings)) for view in views), key=lambda read: read.reading.confidence)
+            for image, views in zip(images, wanted, strict=True)
         ]
 
-    def _readings(self, images: Sequence[Rgb]) -> list[Reading]:
-        if not images:
+    def _readings(self, views: Sequence[View]) -> list[Reading]:
+        """What is read in each view, its columns led back to the image."""
+        if not views:
             return []
-        scores = self.recognizer.score(images, self.constraints)  # one network call a shape bucket
-        return decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
+        scores = self.recognizer.score([view.pixels for view in views], self.constraints)  # a call a shape bucket
+        readings = decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
+        return [view.in_image(reading) for view, reading in zip(views, readings, strict=True)]
 
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
-        further = [further_views(each.line.pixels, self.views) for each in unsure]
-        again = iter(self._readings([view.pixels for views in further for view in views]))
+        further = [further_views(each.image, each.view, self.views) for each in unsure]
+        again = iter(self._readings([view for views in further for view in views]))
         voted = []
         for first, views in zip(unsure, further, strict=True):
-            readings = [first.reading, *(view.in_image(next(again)) for view in views)]
-            voted.append(Read(first.line, vote(readings), len(readings)))
+            readings = [first.reading, *(next(again) for _ in views)]
+            voted.append(Read(first.image, first.view, vote(readings), len(readings)))
         return voted
 
     def _solution(self, read: Attempt[Read]) -> Solution:
-        reading = read.value.line.in_image(read.value.reading) if read.value else EMPTY
+        reading = read.value.reading if read.value else EMPTY
         length = self.constraints.length_text()
         nothing = None if reading.text else f"{NO_TEXT} of length {length}" if length else NO_TEXT
         return Solution(
@@ -98,10 +102,6 @@ class Solver:
             failure=read.failure or nothing,
             views=read.value.views if read.value else 1,
         )
-
-
-def _surer(first: Read, other: Read) -> Read:
-    return other if other.reading.confidence > first.reading.confidence else first
 
 
 def load_solver(

@@ -45,13 +45,12 @@ class Glyphs:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The text found, trimmed and scaled to the height a model takes.
+    """A text scaled to the height a model takes.
 
-    ``pixels`` is (S, W', 3) float32 0-1; strip column ``x`` lies at image column ``left_px + x * px_per_column``.
+    ``pixels`` is (S, W', 3) float32 0-1; strip column ``x`` lies at column ``x * px_per_column`` of what was scaled.
     """
 
     pixels: NDArray[np.float32]
-    left_px: float
     px_per_column: float
 
 

@@ -20,6 +20,7 @@ WIDER, NARROWER = 1.12, 0.9
 DOUBLED_PX = 80  # an image whose shorter side is smaller is doubled
 STRONG_SHARE = 0.35  # of the densest row: a row with less ink is not text
 AUTO = "auto"
+CANVAS = "canvas"  # the view of the image as it came, not cut to its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class View:
     """Pixels (H, W, 3) uint8 to read; their column ``x`` lies at image column ``left_px + x * px_per_column``.
 
     ``pieces``: where several parts of an image lie side by side, the first column of each and its column in the image.
+    ``of``: the view whose columns these are, where it is a view of another view.
     """
 
     pixels: Rgb
     left_px: float = 0.0
     px_per_column: float = 1.0
     pieces: tuple[tuple[int, float], ...] = ()
+    of: "View | None" = None
 
     def image_column(self, column: float, start: float | None = None) -> float:
         """The image column of a ``column``, which belongs to the piece of ``start`` (else to its own)."""
@@ -45,7 +48,8 @@ class View:
     def in_image(self, reading: Reading) -> Reading:
         """A reading of ``pixels`` with its spans in columns of the image."""
         characters = tuple(replace(each, span_px=self._span(each)) for each in reading.characters)
-        return replace(reading, characters=characters)
+        led_back = replace(reading, characters=characters)
+        return led_back if self.of is None else self.of.in_image(led_back)
 
     def _span(self, character: Character) -> tuple[float, float]:
         left, right = character.span_px
@@ -92,7 +96,7 @@ def _doubled(image: Rgb) -> View:
 VIEWS: dict[str, Callable[[Rgb], View]] = {
     "whole": _whole,
     "median": _median,
-    "rows": _rows,
+    CANVAS: _whole,
     "wider": _wider,
     "narrower": _narrower,
     "median-rows": _median_rows,
@@ -130,9 +134,10 @@ def parse_views(spec: str | int, sure: float) -> ViewSettings:
     return ViewSettings(count, always=True)
 
 
-def further_views(image: Rgb, settings: ViewSettings) -> list[View]:
-    """The views of an (H, W, 3) uint8 image after the first."""
-    return [make(image) for make in list(VIEWS.values())[1 : settings.most]]
+def further_views(image: Rgb, first: View, settings: ViewSettings) -> list[View]:
+    """The views of an (H, W, 3) uint8 image after the ``first``, which is cut to its text."""
+    names = list(VIEWS)[1 : settings.most]
+    return [View(image) if name == CANVAS else replace(VIEWS[name](first.pixels), of=first) for name in names]
 
 
 def vote(readings: Sequence[Reading]) -> Reading:

@@ -14,8 +14,8 @@ SETTINGS = "workers.settings"  # the one module of the service that reads the en
 
 LAYERS: list[set[str]] = [  # from the ground up; a module may import its own layer and those below it
     {"types", "errors"},
-    {"attempt", "beam", "binarise", "charset", "cuts", "dataset", "image", "lattice", "locate", "preprocess", "views"},
-    {"segment", "slide", "decode", "lines", "models"},
+    {"attempt", "beam", "binarise", "charset", "cuts", "dataset", "image", "lattice", "preprocess", "views"},
+    {"segment", "slide", "decode", "lines", "locate", "models"},
     {"recognizers"},
     {"solver", "designs"},
     {"score", "sheet", "audit", "training", "explain", "client"},

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from captcha_solver.errors import OptionError
-from captcha_solver.locate import LocateSettings, edge_strength, histogram, locate
+from captcha_solver.locate.band import LocateSettings, edge_strength, histogram, locate
 from captcha_solver.slide import SlideSettings, levelled, pad_right, spans, to_strips
 from captcha_solver.types import Rgb, Strip
 

@@ -11,7 +11,7 @@ from captcha_solver.charset import NAMED
 from captcha_solver.errors import DatasetError
 from captcha_solver.image import read_image
 from captcha_solver.slide import SlideSettings, levelled
-from captcha_solver.training.sliding import COLUMNS_PER_STEP, LONGEST_LABEL, fits
+from captcha_solver.training.sliding import COLUMNS_PER_STEP, LONGEST_LABEL, cut_to_text, fits
 from captcha_solver.types import Rgb, Sample
 
 KNOWN = frozenset(NAMED["alnum"])  # what the shipped models can write
@@ -54,7 +54,7 @@ def look_at(samples: Sequence[Sample]) -> list[Look]:
         if image is None:
             looks.append(Look(sample, pixels, None, fits=False))
             continue
-        width_px = levelled([image], settings)[0].pixels.shape[1]
+        width_px = levelled([cut_to_text(image)], settings)[0].pixels.shape[1]
         room = min(width_px // COLUMNS_PER_STEP, LONGEST_LABEL)
         looks.append(Look(sample, pixels, room, fits(sample.text, width_px)))
     return looks

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
-from captcha_solver.locate import locate
+from captcha_solver.locate.cut import crop
+from captcha_solver.locate.regions import locate
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import import_keras, load_keras
 from captcha_solver.recognizers import read_settings
@@ -71,14 +72,14 @@ class Adversary:
 
     def _gradients(self, images: Sequence[Rgb], texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Of the loss by each image (H, W, 3)."""
-        strips = levelled(images, self._slide)
+        boxes = [locate(image).whole for image in images]
+        strips = levelled([crop(image, box) for image, box in zip(images, boxes, strict=True)], self._slide)
         width = max(strip.pixels.shape[1] for strip in strips)
         width = -(-width // self._slide.width_step_px) * self._slide.width_step_px
         x = np.stack([pad_right(strip.pixels, width) for strip in strips]).astype(np.float32) / np.float32(255)
         longest = max(map(len, texts))
         y = np.array([self._charset.encode(text) + [0] * (longest - len(text)) for text in texts], np.int32)
         by_strip = input_gradient(self._keras, self._model, x, y)
-        boxes = [locate(image, self._slide.locate) for image in images]
         return [
             _on_image(image, box, gradient[:, : strip.pixels.shape[1]], strip.pixels)
             for image, box, gradient, strip in zip(images, boxes, by_strip, strips, strict=True)

@@ -19,7 +19,7 @@ MANIFEST = "bundle.json"
 KERAS_FILE = "model.keras"
 ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-KINDS = ("sliding", "segmented")
+KINDS = ("sliding", "segmented", "locator")
 FORMAT = 1
 VIEWS_BELOW = 0.9  # of a bundle that does not say
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -182,7 +182,7 @@ def _check_files(folder: Path, files: Mapping[str, JSON]) -> None:
 def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
     kind = _entry(manifest, "kind", str)
     if kind not in KINDS:
-        raise BundleError(f"expected a bundle of kind {' or '.join(KINDS)} in {folder}, received {kind!r}")
+        raise BundleError(f"expected a bundle of kind {', '.join(KINDS)} in {folder}, received {kind!r}")
     if (version := _entry(manifest, "format", int)) != FORMAT:
         raise BundleError(f"expected bundle format {FORMAT} in {folder}, received {version}")
     temperature = float(_entry(manifest, "temperature", (int, float)))

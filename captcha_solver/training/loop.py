@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -24,6 +24,9 @@ from captcha_solver.training.progress import Interruption, Meter
 
 Pair: TypeAlias = tuple[NDArray[Any], NDArray[np.int32]]
 """Images (N, H, W, C), uint8 0-255 or float32 0-1, and labels int32: (N, L) zero padded, or (N,)."""
+
+End: TypeAlias = Callable[[Path, Any, Mapping[str, Any]], Bundle]
+"""Folder, trained model and report of a training -> its bundle."""
 
 CHECKPOINT_EVERY_S = 120.0
 LOG_EVERY_STEPS = 20
@@ -129,11 +132,13 @@ def train(
     settled: Settled | None = None,
     learner: Learner | None = None,
     int8: bool = True,
+    end: End | None = None,
 ) -> Bundle:
     """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped.
 
     ``learner``: one that holds the network at its start already, made for this task, settings and bundle. ``int8``:
-    whether a network in 8-bit integers is tried beside the others.
+    whether a network in 8-bit integers is tried beside the others. ``end`` makes the bundle where
+    the task's outputs are not readings.
     """
     from captcha_solver.training.finish import finish
 
@@ -153,7 +158,10 @@ def train(
     with Interruption() as stop, meter or Meter(out) as shown:
         progress = run.steps(learner, progress, (stop, shown))
     learner.use_best()
-    return finish(task, out, learner.model, (_report(settings, progress, start_from), settled), int8=int8)
+    report = _report(settings, progress, start_from)
+    if end is not None:
+        return end(out, learner.model, report)
+    return finish(task, out, learner.model, (report, settled), int8=int8)
 
 
 @dataclass(slots=True)

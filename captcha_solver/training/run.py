@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,17 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
     return train(task, request.out, settings, start_from=start)
 
 
+def _locator(request: TrainRequest, start: Bundle | None) -> Bundle:
+    from captcha_solver.training.locator import LOCATOR_SETTINGS, LocatorTask, finish_locator
+
+    settings = _settings(request, LOCATOR_SETTINGS)
+    task = LocatorTask.from_sources(request.sources, batch=settings.batch, workers=settings.workers)
+    return train(task, request.out, settings, start_from=start, end=partial(finish_locator, task))
+
+
 TASKS: dict[str, Callable[[TrainRequest, Bundle | None], Bundle]] = {
     "sliding": _sliding,
     "segmented": _glyphs,
     "digits": _digits,
+    "locator": _locator,
 }

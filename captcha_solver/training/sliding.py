@@ -13,6 +13,8 @@ from captcha_solver.attempt import attempt
 from captcha_solver.charset import NAMED, Charset
 from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
+from captcha_solver.locate.cut import crop
+from captcha_solver.locate.regions import locate
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import load_keras
 from captcha_solver.models.sliding import NETWORKS, build_sliding
@@ -21,10 +23,12 @@ from captcha_solver.slide import SlideSettings, levelled, pad_right
 from captcha_solver.training.calibration import right
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
-from captcha_solver.types import Rgb, Sample
+from captcha_solver.types import Box, Rgb, Sample
 
 COLUMNS_PER_STEP = 4
 WIDENED, WIDTHS = 0.5, (0.7, 1.4)  # share of the training images whose width is changed, and by what factors
+SHIFT = 0.05  # of the height of the text: standard deviation of what its edges are moved by in training
+LEAST_CUT_PX = 6
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
 HELDOUT_IMAGES = 1024
@@ -56,7 +60,7 @@ class MakeStrips:
     def _strips(self, rng: np.random.Generator, count: int) -> list[tuple[NDArray[np.uint8], list[int]]]:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
         drawn = self.mixture.images(rng, count, heldout=self.heldout)
-        images = [image for image, _ in drawn]
+        images = [cut_to_text(image, None if self.heldout else rng) for image, _ in drawn]
         if not self.heldout:
             images = [widened(image, rng) if rng.random() < WIDENED else image for image in images]
         strips = levelled(images, self.slide)
@@ -65,6 +69,19 @@ class MakeStrips:
             for strip, (_, text) in zip(strips, drawn, strict=True)
             if fits(text, strip.pixels.shape[1])
         ]
+
+
+def cut_to_text(image: Rgb, rng: np.random.Generator | None = None) -> Rgb:
+    """The part of ``image`` (H, W, 3) with its text; with ``rng`` the edges are moved in or out a little."""
+    box = locate(image).whole
+    if rng is None:
+        return crop(image, box)
+    near, far = rng.normal(0, SHIFT * box.height_px, (2, 2))
+    height, width = image.shape[:2]
+    top, bottom = np.clip((box.top_px + near[0], box.bottom_px + far[0]), 0, height).astype(int)
+    left, right = np.clip((box.left_px + near[1], box.right_px + far[1]), 0, width).astype(int)
+    moved = Box(int(left), int(top), int(right), int(bottom))
+    return crop(image, moved if min(moved.width_px, moved.height_px) >= LEAST_CUT_PX else box)
 
 
 def widened(image: Rgb, rng: np.random.Generator) -> Rgb:
@@ -170,7 +187,7 @@ class SlidingTask:
         """Each readable one of ``samples``, as it is, once: batches of one width."""
         read = [(attempt(read_image, sample.image).value, sample.text) for sample in samples]
         pairs = [(image, text) for image, text in read if image is not None]
-        strips = levelled([image for image, _ in pairs], self.slide)
+        strips = levelled([cut_to_text(image) for image, _ in pairs], self.slide)
         groups: dict[int, list[tuple[NDArray[np.uint8], list[int]]]] = {}
         for strip, (_, text) in zip(strips, pairs, strict=True):
             width = -(-strip.pixels.shape[1] // self.slide.width_step_px)

@@ -15,7 +15,8 @@ from captcha_solver.designs.draw import Drawing, draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image
-from captcha_solver.lines import in_one_line
+from captcha_solver.locate.cut import in_one_line
+from captcha_solver.locate.regions import locate
 from captcha_solver.training.augment import augment
 from captcha_solver.types import Rgb, Sample
 
@@ -146,8 +147,8 @@ class Mixture:
 def _one_line(drawing: Drawing) -> Rgb | None:
     if drawing.rows == 1:
         return drawing.image
-    laid = in_one_line(drawing.image)
-    return None if laid is None else laid.pixels
+    lines = locate(drawing.image).lines
+    return in_one_line(drawing.image, lines).pixels if len(lines) == drawing.rows else None
 
 
 def _readable(samples: Sequence[Sample], rng: np.random.Generator) -> tuple[Rgb, str]:
