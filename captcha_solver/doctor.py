@@ -9,7 +9,7 @@ from pathlib import Path
 
 from captcha_solver import __version__
 from captcha_solver.errors import CaptchaSolverError
-from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.models.bundle import LOCATOR, load_bundle, shipped_bundles
 
 REQUIRED = ("click", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "rich")
 FOR_TRAINING = ("keras", "tensorflow", "matplotlib", "onnx", "tf2onnx")
@@ -111,6 +111,7 @@ def _bundles() -> Iterator[Check]:
             yield _checked(f"model {name}", partial(_whole, shipped[name]))
         else:
             yield Check(f"model {name}", "missing: install the package again", holds=False)
+    yield _checked("model of locating", partial(_whole, LOCATOR))
 
 
 def _whole(path: Path) -> str:

@@ -52,7 +52,7 @@ class View:
         return led_back if self.of is None else self.of.in_image(led_back)
 
     def _span(self, character: Character) -> tuple[float, float]:
-        left, right = character.span_px
+        left, right = (min(column, self.pixels.shape[1]) for column in character.span_px)  # strips are padded
         middle = (left + right) / 2
         return self.image_column(left, middle), self.image_column(right, middle)
 

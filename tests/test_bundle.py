@@ -83,7 +83,7 @@ BREAKS: dict[str, tuple[Callable[[Path], object], str]] = {
     "not JSON": (lambda p: (p / MANIFEST).write_text("{"), "expected JSON in"),
     "not text": (lambda p: (p / MANIFEST).write_bytes(b"\xff\xfe\x00"), "expected JSON in"),
     "a list": (lambda p: (p / MANIFEST).write_text("[]"), "expected a JSON object"),
-    "an unknown kind": (lambda p: write(p, kind="ocr"), "sliding or segmented .*received 'ocr'"),
+    "an unknown kind": (lambda p: write(p, kind="ocr"), "sliding, segmented, locator .*received 'ocr'"),
     "another format": (lambda p: write(p, format=2), "expected bundle format 1 .*received 2"),
     "no charset": (lambda p: write(p, charset=None), "expected key 'charset'"),
     "a repeated character": (lambda p: write(p, charset="aab"), "each character once"),

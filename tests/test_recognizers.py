@@ -91,7 +91,8 @@ def test_scores_are_log_probabilities_with_spans_in_the_image(kind: str) -> None
         assert steps > 0
         middles = scores.spans_px.mean(axis=1)
         assert (np.diff(middles) > 0).all()
-        assert middles[-1] < image.shape[1]
+        padding_px = 16 * image.shape[0] / 40  # of a sliding strip
+        assert middles[-1] < image.shape[1] + padding_px
 
 
 def test_one_network_call_for_each_width() -> None:
@@ -139,14 +140,13 @@ def test_what_is_not_finite_is_no_score(kind: str) -> None:
 
 
 def test_settings_from_json() -> None:
-    given = bundle("sliding", strip_px=48, locate={"margin": 0.2})
+    given = bundle("sliding", strip_px=48, locate={"margin": 0.2})  # of an earlier version: it finds text by edges
     settings = read_settings(given, SlideSettings)
-    assert settings.strip_px == 48
-    assert settings.locate.margin == 0.2
+    assert settings == SlideSettings(strip_px=48)
     assert read_settings(bundle("segmented"), SegmentSettings) == SegmentSettings()
 
 
-@pytest.mark.parametrize("settings", [{"strip_px": 17}, {"stripe_px": 48}, {"locate": {"margins": 1}}])
+@pytest.mark.parametrize("settings", [{"strip_px": 17}, {"stripe_px": 48}])
 def test_settings_that_do_not_fit(settings: dict[str, object]) -> None:
     with pytest.raises(BundleError, match="its settings are no SlideSettings"):
         read_settings(bundle("sliding", **settings), SlideSettings)

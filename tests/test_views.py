@@ -11,7 +11,7 @@ from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.solver import Solver
 from captcha_solver.types import Character, Reading, Rgb, Scores
-from captcha_solver.views import VIEWS, View, ViewSettings, further_views, parse_views, text_rows, vote
+from captcha_solver.views import CANVAS, VIEWS, View, ViewSettings, further_views, parse_views, text_rows, vote
 from tests.fakes import ALNUM, FakeRecognizer, picture, scores_of
 
 
@@ -100,9 +100,21 @@ def test_what_is_no_number_of_views_is_refused(spec: str) -> None:
 
 def test_the_first_view_is_not_among_the_further_ones() -> None:
     image = band()
-    assert further_views(image, ViewSettings(1)) == []
-    assert len(further_views(image, ViewSettings(7))) == 6
-    assert (further_views(image, ViewSettings(2))[0].pixels == VIEWS["median"](image).pixels).all()
+    first = View(image[5:30, 10:70], left_px=10.0)
+    assert further_views(image, first, ViewSettings(1)) == []
+    further = further_views(image, first, ViewSettings(7))
+    assert len(further) == 6
+    assert (further[0].pixels == VIEWS["median"](first.pixels).pixels).all()
+    assert (further[1].pixels == image).all()
+
+
+def test_views_of_a_cut_lead_back_to_the_image() -> None:
+    first = View(band()[5:30, 10:70], left_px=10.0)
+    for name, view in zip(list(VIEWS)[1:], further_views(band(), first, ViewSettings(7)), strict=True):
+        read = Reading("a", (Character("a", 1.0, (8.0, 12.0)),), 1.0)
+        left, right = view.in_image(read).characters[0].span_px
+        expected = 10.0 + 10.0 * 60 / view.pixels.shape[1] if name != CANVAS else 10.0
+        assert abs((left + right) / 2 - expected) < 0.1, name
 
 
 class Hatched(FakeRecognizer):

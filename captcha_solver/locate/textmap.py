@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.models.bundle import load_bundle
+from captcha_solver.models.bundle import LOCATOR, load_bundle
 from captcha_solver.models.locator import CELL_PX, PARTS
 from captcha_solver.models.runtimes import OnnxRuntime
 from captcha_solver.types import Rgb
@@ -16,7 +15,6 @@ from captcha_solver.types import Rgb
 AREA_PX = 160 * 64  # a larger image is made smaller for the network: glyphs of 6 px are still seen
 STEP_PX = 8  # height and width the network takes are multiples of it
 PLAIN = 4.0  # levels 0-255: a canvas that varies less is not stretched further
-MODEL = Path(__file__).parent / "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +74,4 @@ def unfolded(cells: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _network() -> OnnxRuntime:
-    return OnnxRuntime(load_bundle(MODEL))
+    return OnnxRuntime(load_bundle(LOCATOR))

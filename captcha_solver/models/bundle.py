@@ -23,6 +23,7 @@ KINDS = ("sliding", "segmented", "locator")
 FORMAT = 1
 VIEWS_BELOW = 0.9  # of a bundle that does not say
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+LOCATOR = PRETRAINED.parent / "locate" / "model"  # the bundle that finds the text, whichever model reads it
 
 
 @dataclass(frozen=True, slots=True)
