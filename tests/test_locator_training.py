@@ -72,9 +72,11 @@ def test_a_folder_does_not_tell_where_its_glyphs_are(tmp_path: Path) -> None:
 
 
 def test_a_short_training_learns_where_text_is(tmp_path: Path) -> None:
-    asked = {"max_steps": 48, "batch": 16, "workers": 0}
+    asked = {"max_steps": 96, "batch": 16, "workers": 0}
     path = run(TrainRequest(("plain",), tmp_path / "locator", "locator", None, None, asked))
     bundle = load_bundle(path)
     assert bundle.kind == "locator"
     assert bundle.card["parity"]["max_difference"] < 1e-4
-    assert bundle.card["training"]["heldout_accuracy"] > 0.3  # 0.1 where all cells are said to hold a glyph
+    task = LocatorTask.from_sources(["plain"], batch=16, workers=0)
+    marked = np.mean([y.mean() for _, y in task.heldout()])  # what saying "a glyph" of every cell would reach
+    assert bundle.card["training"]["heldout_accuracy"] > 2 * marked
