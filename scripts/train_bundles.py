@@ -73,8 +73,8 @@ PICTURE_FOLDERS = (
 )
 # Without ledger, mosaic, phantom and gauntlet: how those are read tells how designs are read that were not trained on.
 DESIGNS = (
-    "outline arcade:0.7 duotone:0.7 collage:0.9 crowded:0.7 ripple:0.8 night:0.4 beads:0.6 note:0.5 tilted:0.5 plain:0.3 "
-    "typewriter:0.3 confetti:0.4 double-deck:0.4 classic:0.4"
+    "outline arcade:0.7 duotone:0.7 collage:0.9 crowded:0.7 ripple:0.8 night:0.4 beads:0.6 note:0.5 tilted:0.5 "
+    "plain:0.3 typewriter:0.3 confetti:0.4 double-deck:0.4 classic:0.4"
 )
 EVERY_DESIGN = (
     "plain:0.25 classic:0.2 collage:0.15 crowded:0.15 confetti:0.15 ripple:0.25 night:0.15 beads:0.2 note:0.25 "

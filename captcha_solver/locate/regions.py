@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from captcha_solver.locate.textmap import TextMap, text_map
 from captcha_solver.types import Box, Rgb
 
-FAINT, SURE = 0.1, 0.25  # a patch of spots above FAINT is text where one of them is above SURE
+FAINT, SURE = 0.05, 0.3  # a patch of spots above FAINT is text where one of them is above SURE
 SPECK = 3  # spots; a smaller patch is no text
-MARGIN = 0.1  # above and below, of the height of a line
+MARGIN = 0.13  # above and below, of the height of a line
 SIDE_MARGIN = 0.3  # left and right of it: letters stand apart, and one at the end is the easiest to miss
 LEAST_PX = 2  # of either margin
 

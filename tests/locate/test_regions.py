@@ -137,8 +137,8 @@ def test_there_is_a_region_a_line_from_top_to_bottom(bands: list[tuple[int, int]
     found = regions(banded(*bands), (120, 160))
     assert len(found.lines) == len(bands)
     for box, (top, bottom) in zip(found.lines, bands, strict=True):
-        assert 2 * top - 4 <= box.top_px <= 2 * top
-        assert 2 * bottom <= box.bottom_px <= 2 * bottom + 4
+        assert 2 * top - 6 <= box.top_px <= 2 * top
+        assert 2 * bottom <= box.bottom_px <= 2 * bottom + 6
     assert found.whole.top_px <= found.lines[0].top_px
     assert found.whole.bottom_px >= found.lines[-1].bottom_px
 
