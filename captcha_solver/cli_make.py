@@ -67,6 +67,13 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="0.001; with few labels 0.0008.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
+@click.option(
+    "--recipe",
+    "steps_of_recipe",
+    multiple=True,
+    metavar="STEP=X",
+    help="A step of a sliding training and how much of it, such as joined=0.2 (docs/networks.md).",
+)
 def train(
     sources: tuple[str, ...],
     out: Path,
@@ -86,9 +93,11 @@ def train(
 
     The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
     """
+    from captcha_solver.training.recipe import parse_recipe
     from captcha_solver.training.run import TrainRequest, run
 
     how["max_steps"] = how.pop("steps")
+    how["recipe"] = parse_recipe(how.pop("steps_of_recipe"))
     asked = {name: value for name, value in how.items() if value is not None}
     path = run(TrainRequest(sources, out, route, start_from, labels, asked, network, teacher))
     click.echo(f"bundle written to {path}")

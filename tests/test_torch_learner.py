@@ -31,13 +31,36 @@ for width in (48, 57):
 
 SAME_LOSS = """
 import keras, numpy as np, torch
-from captcha_solver.training.torch_learner import ctc
+from captcha_solver.training.torch_losses import ctc
 
 rng = np.random.default_rng(0)
 logits = torch.from_numpy(rng.normal(size=(4, 12, 6)).astype(np.float32))
 labels = torch.tensor([[1, 2, 0, 0], [3, 3, 5, 0], [4, 0, 0, 0], [5, 4, 3, 2]], dtype=torch.int32)
 print(abs(float(ctc(labels, logits)) - float(keras.losses.CTC()(labels, logits))) < 1e-4)
 print(bool(torch.isfinite(ctc(torch.ones((1, 20), dtype=torch.int32), logits[:1]))))  # a text that cannot fit
+"""
+
+RECIPE = """
+import keras, numpy as np
+from captcha_solver.models.sliding import build_sliding
+from captcha_solver.training.checkpoint import Progress
+from captcha_solver.training.learner import new_learner
+from captcha_solver.training.loop import TrainSettings
+from captcha_solver.training.recipe import Recipe
+
+settings = TrainSettings(max_steps=4, batch=4, recipe=Recipe(guided=0.5, aligned=0.2, consistent=0.2))
+learner = lambda: new_learner(build_sliding(16, 5), keras.losses.CTC(), settings, None)
+x = np.random.default_rng(0).random((4, 16, 48, 3), np.float32)
+y = np.tile(np.array([[1, 2, 3, 0]], np.int32), (4, 1))
+first = learner()
+before = [p.detach().numpy().copy() for p in first._guide.parameters()]
+print(bool(np.isfinite([first.step(x, y, 1e-3) for _ in range(3)]).all()))
+guide = [p.detach().numpy() for p in first._guide.parameters()]
+print(any((old != new).any() for old, new in zip(before, guide)))
+again = learner()
+again.restore(first.state(Progress(step=3)))
+print(all((p.detach().numpy() == old).all() for p, old in zip(again._guide.parameters(), guide)))
+print(len(first.model.get_weights()) == len(build_sliding(16, 5).get_weights()))  # no bundle has the guide
 """
 
 
@@ -48,7 +71,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @NEEDS_TORCH
-@pytest.mark.parametrize("code", [SAME_LOGITS, SAME_LOSS])
+@pytest.mark.parametrize("code", [SAME_LOGITS, SAME_LOSS, RECIPE])
 def test_pytorch_computes_what_keras_computes(code: str) -> None:
     done = python("-c", code)
     assert done.returncode == 0, done.stderr

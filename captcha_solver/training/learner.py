@@ -148,7 +148,9 @@ class Learner:
 
 
 def new_learner(model: Any, loss: Any, settings: "TrainSettings", start_from: Bundle | None) -> Learner:
-    """The learner for the backend in use."""
+    """The learner for the backend in use; ``OptionError`` where it does not know a step of the recipe."""
+    if import_keras().backend.backend() != "torch" and settings.recipe.in_torch:
+        raise OptionError(f"the recipe's {', '.join(settings.recipe.in_torch)} needs PyTorch: KERAS_BACKEND=torch")
     if import_keras().backend.backend() == "torch":
         from captcha_solver.training.torch_learner import TorchLearner
 

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +21,7 @@ from captcha_solver.training.checkpoint import Progress, load_checkpoint, save_c
 from captcha_solver.training.curves import draw_curves
 from captcha_solver.training.learner import Learner, new_learner
 from captcha_solver.training.progress import Interruption, Meter
+from captcha_solver.training.recipe import Recipe
 
 Pair: TypeAlias = tuple[NDArray[Any], NDArray[np.int32]]
 """Images (N, H, W, C), uint8 0-255 or float32 0-1, and labels int32: (N, L) zero padded, or (N,)."""
@@ -51,6 +52,7 @@ class TrainSettings:
     seed: int = 0
     workers: int = 1
     layer_decay: float = 1.0
+    recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.max_steps is None:

@@ -88,8 +88,11 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
         workers=settings.workers,
         start=start,
         network=request.network,
+        recipe=settings.recipe,
     )
     if request.teacher is not None:
+        if settings.recipe.in_torch:
+            raise OptionError(f"a teacher takes the place of {', '.join(settings.recipe.in_torch)}: leave one out")
         given = {field.name: getattr(task, field.name) for field in fields(task)}
         return train(DistilTask(**given, teacher=_bundle(request.teacher)), request.out, settings, start_from=start)
     if few and start is not None:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.training.learner import Learner, layer_rates
+from captcha_solver.training.torch_losses import Guide, combined, ctc
 
 if TYPE_CHECKING:
     from captcha_solver.training.loop import TrainSettings
 
+FEATURES = "dropout"  # the layer of a sliding network whose output its logits are made of
 BATCH = 64  # images read at once, to bound the memory
 UNDECAYED = ("bias", "gamma", "beta")
 
@@ -38,6 +40,14 @@ class TorchLearner(Learner):
         self._adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, eps=1e-7, fused=True)
         self._clip_norm = settings.clip_norm
         self._loss = ctc if isinstance(loss, keras.losses.CTC) else loss
+        self._recipe = settings.recipe
+        self._guide: Guide | None = None
+        if self._recipe.guided:
+            features = self.model.get_layer(FEATURES).output
+            self._guide = Guide(features.shape[-1], self.model.output_shape[-1], self._device, settings.seed)
+            guides = self._guide.parameters()
+            self._adamw.add_param_group({"params": guides, "weight_decay": settings.weight_decay, "factor": 1.0})
+            self._parameters += guides
         self._bfloat16 = multiplies_bfloat16(self._device.type)
 
     def _train(self, images: NDArray[np.float32], labels: NDArray[np.int32], rate: float) -> float:
@@ -46,18 +56,28 @@ class TorchLearner(Learner):
         for group in self._adamw.param_groups:
             group["lr"] = rate * group["factor"]
         x, y = torch.from_numpy(images).to(self._device), torch.from_numpy(labels).to(self._device)
-        loss = self._loss(y, self._forward(x, training=True))
+        loss = self._loss_of(x, y)
         self._adamw.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, self._clip_norm)
         self._adamw.step()
         return float(loss.detach())
 
-    def _forward(self, x: Any, *, training: bool) -> Any:
+    def _loss_of(self, x: Any, y: Any) -> Any:
+        if not self._recipe.in_torch:
+            return self._loss(y, self._forward(x, training=True))
+        kept: dict[str, Any] = {FEATURES: None}
+        loss = combined(self._recipe, y, self._forward(x, training=True, kept=kept))
+        if self._guide is None:
+            return loss
+        features = kept[FEATURES].flatten(1, -2)  # (N, 1, T, C): the rows are folded into the columns
+        return loss + self._recipe.guided * y.shape[1] * self._guide.loss(y, features)
+
+    def _forward(self, x: Any, *, training: bool, kept: dict[str, Any] | None = None) -> Any:
         import torch
 
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            return forward(self.model, x, training=training).float()
+            return forward(self.model, x, training=training, kept=kept).float()
 
     def _logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
@@ -74,13 +94,18 @@ class TorchLearner(Learner):
 
     def _optimizer_state(self) -> list[NDArray[Any]]:
         states = [self._adamw.state[p] for p in self._parameters]
-        return [s[k].detach().cpu().numpy() for s in states if s for k in ("step", "exp_avg", "exp_avg_sq")]
+        steps = [s[k].detach().cpu().numpy() for s in states if s for k in ("step", "exp_avg", "exp_avg_sq")]
+        return steps + [p.detach().cpu().numpy() for p in self._guiding()]
 
     def _restore_optimizer(self, arrays: Sequence[NDArray[Any]]) -> bool:
         import torch
 
-        if len(arrays) != 3 * len(self._parameters):
+        guiding = self._guiding()
+        if len(arrays) != 3 * len(self._parameters) + len(guiding):
             return not arrays
+        with torch.no_grad():
+            for p, array in zip(guiding, arrays[3 * len(self._parameters) :], strict=True):
+                p.copy_(torch.from_numpy(array.copy()))
         for i, p in enumerate(self._parameters):
             step, mean, square = arrays[3 * i : 3 * i + 3]
             if tuple(mean.shape) != tuple(p.shape):
@@ -91,6 +116,9 @@ class TorchLearner(Learner):
                 "exp_avg_sq": torch.from_numpy(square.copy()).to(self._device),
             }
         return True
+
+    def _guiding(self) -> list[Any]:
+        return [] if self._guide is None else self._guide.parameters()
 
 
 def multiplies_bfloat16(device: str) -> bool:
@@ -103,28 +131,21 @@ def multiplies_bfloat16(device: str) -> bool:
     return device == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
 
 
-def ctc(labels: Any, logits: Any) -> Any:
-    """Mean over the batch of the CTC loss of (N, T, C) logits; labels (N, L) are zero padded, 0 is the blank."""
-    import torch
-
-    steps = logits.log_softmax(-1).transpose(0, 1)
-    lengths = (labels != 0).sum(1)
-    columns = torch.full_like(lengths, logits.shape[1])
-    losses = torch.nn.functional.ctc_loss(steps, labels.long(), columns, lengths, reduction="none", zero_infinity=True)
-    return losses.mean()
-
-
-def forward(model: Any, x: Any, *, training: bool) -> Any:
+def forward(model: Any, x: Any, *, training: bool, kept: dict[str, Any] | None = None) -> Any:
     """The functional ``model`` on a tensor; layers without an entry in ``LAYERS`` run as Keras runs them, in float32.
 
-    Every layer is used once. Tensors keep Keras' order, channels last; the permutations are views.
+    Every layer is used once. Tensors keep Keras' order, channels last; the permutations are views. The outputs of the
+    layers that ``kept`` names are put there.
     """
     values = {id(model.inputs[0]): x}
     for layer in model.layers[1:]:
         given = layer.input
         received = [values[id(each)] for each in (given if isinstance(given, list) else [given])]
         run = LAYERS.get(type(layer).__name__)
-        values[id(layer.output)] = layer(*received) if run is None else run(layer, received, training)
+        made = layer(*received) if run is None else run(layer, received, training)
+        values[id(layer.output)] = made
+        if kept is not None and layer.name in kept:
+            kept[layer.name] = made
     return values[id(model.outputs[0])]
 
 
@@ -134,13 +155,16 @@ def _conv2d(layer: Any, received: list[Any], _: bool) -> Any:
     x = received[0].permute(0, 3, 1, 2)
     padding: Any = 0
     if layer.padding == "same":
-        sides = [_same(n, k, s) for n, k, s in zip(x.shape[2:], layer.kernel_size, layer.strides, strict=True)]
+        reach = [rate * (size - 1) + 1 for size, rate in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+        sides = [_same(n, k, s) for n, k, s in zip(x.shape[2:], reach, layer.strides, strict=True)]
         if all(low == high for low, high in sides):
             padding = tuple(low for low, _ in sides)
         else:
             x = nn.pad(x, (*sides[1], *sides[0]))
     bias = layer.bias.value if layer.use_bias else None
-    y = nn.conv2d(x, layer.kernel.value.permute(3, 2, 0, 1), bias, layer.strides, padding, 1, layer.groups)
+    y = nn.conv2d(
+        x, layer.kernel.value.permute(3, 2, 0, 1), bias, layer.strides, padding, layer.dilation_rate, layer.groups
+    )
     return ACTIVATIONS[layer.activation.__name__](y).permute(0, 2, 3, 1)
 
 
