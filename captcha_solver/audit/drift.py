@@ -9,7 +9,7 @@ from captcha_solver.audit.curves import Needed
 from captcha_solver.audit.features import Variant
 from captcha_solver.audit.plan import ADAPTED_LABELS
 from captcha_solver.designs.design import Design, DistortionSpec, Palette, Range
-from captcha_solver.designs.fonts import families
+from captcha_solver.designs.fonts import common_families
 from captcha_solver.designs.knobs import MAX_SEVERITY
 
 HARDER = 1.6
@@ -40,8 +40,9 @@ def schedule(design: Design) -> list[Variant]:
 def other_faces(design: Design) -> tuple[str, ...]:
     """As many faces as the design has, none of them its own, each with every character, in the order of their names."""
     needed = set("".join(design.lettering.charsets))
-    fit = [name for name, face in families().items() if needed <= set(face.charset) and name not in design.fonts.faces]
-    return tuple(sorted(fit)[: max(len(design.fonts.faces), 1)]) or design.fonts.faces
+    known, own = common_families(), design.fonts.faces
+    fit = [name for name, face in known.items() if needed <= set(face.charset) and name not in own]
+    return tuple(sorted(fit)[: max(len(own), 1)]) or own
 
 
 def _turned(palette: Palette) -> Palette:

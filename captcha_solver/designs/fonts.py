@@ -29,7 +29,7 @@ class Family:
 
     ``name`` is the face (``lato-black``), ``family`` the folder it shares a licence with (``lato``), ``kind``
     one of ``kinds()``, ``charset`` the characters of 0-9A-Za-z it can draw (capitals alone, where its lower
-    case only repeats them).
+    case only repeats them). ``wide`` faces are for designs that ask for them: ``wide = true``, or by name.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Family:
     path: Path
     license: str
     charset: str
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def families() -> Mapping[str, Family]:
                 path=root / folder / entry["file"],
                 license=family["license"],
                 charset=entry.get("charset", ALNUM),
+                wide=family.get("wide", False),
             )
             for folder, family in index.items()
             for face, entry in family["faces"].items()
@@ -80,11 +82,17 @@ def kinds() -> tuple[str, ...]:
     return tuple(dict.fromkeys(face.kind for face in families().values()))
 
 
-def faces_of_kind(kind: str) -> tuple[str, ...]:
-    """Names of the faces of one kind; ``DesignError`` lists the valid kinds."""
+def common_families() -> Mapping[str, Family]:
+    """Every face but the ``wide`` ones, by its name: what designs and trainings take that ask for no more."""
+    return MappingProxyType({name: face for name, face in families().items() if not face.wide})
+
+
+def faces_of_kind(kind: str, *, wide: bool = False) -> tuple[str, ...]:
+    """Names of the faces of one kind, with the ``wide`` ones or without; ``DesignError`` lists the valid kinds."""
     if kind not in kinds():
         raise DesignError(f"expected a kind of font ({', '.join(kinds())}), received {kind!r}")
-    return tuple(face.name for face in families().values() if face.kind == kind)
+    known = families() if wide else common_families()
+    return tuple(face.name for face in known.values() if face.kind == kind)
 
 
 def find_face(name: str) -> Family:

@@ -8,7 +8,7 @@ from typing import Any
 from captcha_solver.charset import Charset, parse_charset
 from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
 from captcha_solver.designs.external import ExternalCommand
-from captcha_solver.designs.fonts import families
+from captcha_solver.designs.fonts import common_families, faces_of_kind, families, kinds
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
 from captcha_solver.designs.places import data_folder
@@ -130,6 +130,12 @@ class Section:
             raise self.fail(key, "expected at least one entry, received none")
         return tuple(values)
 
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.data.get(key, default)
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, received {value!r}")
+        return value
+
     def number(self, key: str, default: float, low: float, high: float) -> float:
         span = self.range(key, Range(default, default), low, high)
         if span.low != span.high:
@@ -202,21 +208,22 @@ def _length(section: Section, value: object) -> tuple[int, int]:
 
 
 def _fonts(section: Section, lettering: Lettering) -> Fonts:
-    section.allow("faces", "kinds", "exclude", "mixed_probability")
+    section.allow("faces", "kinds", "exclude", "wide", "mixed_probability")
     known = families()
-    kinds = sorted({family.kind for family in known.values()})
+    wide = section.flag("wide", False)
     faces = list(section.strings("faces"))
     for face in (*faces, *section.strings("exclude")):
         if face not in known:
             raise section.fail("faces", f"no face {face!r}; expected some of {', '.join(known)}")
     for kind in section.strings("kinds"):
-        if kind not in kinds:
-            raise section.fail("kinds", f"no kind of font {kind!r}; expected some of {', '.join(kinds)}")
-        faces += [name for name, family in known.items() if family.kind == kind and name not in faces]
+        if kind not in kinds():
+            raise section.fail("kinds", f"no kind of font {kind!r}; expected some of {', '.join(sorted(kinds()))}")
+        faces += [name for name in faces_of_kind(kind, wide=wide) if name not in faces]
     excluded = section.strings("exclude")
     needed = set("".join(lettering.charsets))
     if not section.data.get("faces"):  # faces not asked for by name: only those that have every character
-        faces = [name for name in faces or known if needed <= set(known[name].charset)]
+        any_face = known if wide else common_families()
+        faces = [name for name in faces or any_face if needed <= set(known[name].charset)]
     chosen = tuple(name for name in faces if name not in excluded)
     for name in chosen:
         missing = needed - set(known[name].charset)

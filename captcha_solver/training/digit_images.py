@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.dataset import read_folder
-from captcha_solver.designs.fonts import families, glyph_mask
+from captcha_solver.designs.fonts import common_families, glyph_mask
 from captcha_solver.errors import DatasetError
 from captcha_solver.image import read_image
 from captcha_solver.lattice import normalise
@@ -80,7 +80,7 @@ def read_digits(folder: Path) -> Digits:
 
 def digit_faces() -> list[str]:
     """Faces that print clear digits, sorted by name."""
-    fit = (f for f in families().values() if f.kind != "pixel" and f.family not in UNFIT)
+    fit = (f for f in common_families().values() if f.kind != "pixel" and f.family not in UNFIT)
     return sorted(f.name for f in fit if set(SYMBOLS) <= set(f.charset))
 
 

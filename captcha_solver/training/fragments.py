@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
-from captcha_solver.designs.fonts import families, glyph_mask
+from captcha_solver.designs.fonts import common_families, glyph_mask
 from captcha_solver.lattice import normalise
 
 Crop = NDArray[np.float32]
@@ -33,8 +33,8 @@ def junk_crop(rng: np.random.Generator, symbols: str, glyph_px: int) -> Crop:
 
 @cache
 def faces_with(char: str) -> tuple[str, ...]:
-    """Names of the faces that draw ``char``."""
-    return tuple(name for name, face in families().items() if char in face.charset)
+    """Names of the faces that draw ``char``, the ``wide`` ones left out."""
+    return tuple(name for name, face in common_families().items() if char in face.charset)
 
 
 def warp(rng: np.random.Generator, picture: Crop) -> Crop:

@@ -2,12 +2,16 @@
 
     python datasets/fonts/fetch.py [FAMILY...]
 
-Needs `npm` (and `pip`, for the one family that comes from a Python package); packages are found by name,
-wherever the package managers of this machine are set up to look.
+Needs `npm`, `pip` for the families that come from Python packages, and fontTools with brotli (`pip install
+fonttools[woff]`) for the faces that are cut down; packages are found by name, wherever the package managers of
+this machine are set up to look.
+
+A face with a `member_sha256` is cut down to 0-9A-Za-z: the package's file has that hash, the face's own is `sha256`.
 """
 
 import hashlib
 import io
+import string
 import subprocess
 import sys
 import tarfile
@@ -19,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+ALNUM = string.digits + string.ascii_letters
+DROPPED = ["GDEF", "GPOS", "GSUB", "kern", "STAT", "DSIG", "FFTM", "BASE", "MATH"]
+CUT_WITH = "fonttools 4.68.0 and brotli 1.2.1"
 Files = dict[str, bytes]
 
 
@@ -39,6 +46,22 @@ def from_pypi(package: str, version: str, folder: Path) -> Files:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
+def cut_down(data: bytes) -> bytes:
+    """A font file with the glyphs of 0-9A-Za-z alone, hinted as before, without kerning and ligatures, as WOFF2."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    options = subset.Options(layout_features=[], notdef_outline=True, recommended_glyphs=False, drop_tables=DROPPED)
+    cutter = subset.Subsetter(options)
+    cutter.populate(text=ALNUM)
+    font = TTFont(io.BytesIO(data), recalcTimestamp=False)
+    cutter.subset(font)
+    font.flavor = "woff2"
+    written = io.BytesIO()
+    font.save(written)
+    return written.getvalue()
+
+
 SOURCES: dict[str, Callable[[str, str, Path], Files]] = {"npm": from_npm, "pypi": from_pypi}
 
 
@@ -53,10 +76,18 @@ def fetch(name: str, family: Mapping[str, Any]) -> None:
         (folder / "LICENSE").write_bytes(files[family["license_member"]])
     for face, entry in family["faces"].items():
         data = files[entry["member"]]
-        received = hashlib.sha256(data).hexdigest()
-        if received != entry["sha256"]:
-            sys.exit(f"{face}: expected SHA-256 {entry['sha256']}, received {received}")
+        if "member_sha256" in entry:
+            check(f"{entry['member']} of {package}", data, entry["member_sha256"])
+            data = cut_down(data)
+        check(f"{face} (cut down by {CUT_WITH}?)" if "member_sha256" in entry else face, data, entry["sha256"])
         (folder / entry["file"]).write_bytes(data)
+
+
+def check(name: str, data: bytes, expected: str) -> None:
+    """End with a message unless ``data`` has the SHA-256 ``expected``."""
+    received = hashlib.sha256(data).hexdigest()
+    if received != expected:
+        sys.exit(f"{name}: expected SHA-256 {expected}, received {received}")
 
 
 def main() -> None:
