@@ -14,6 +14,7 @@ from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import AUTO, Runtime, load_runtime
 from captcha_solver.types import Rgb, Scores
+from captcha_solver.views import VoteFit
 
 if TYPE_CHECKING:
     from captcha_solver.segment import Candidates
@@ -58,8 +59,8 @@ class Recognizer(Protocol):
         ...
 
     @property
-    def views_below(self) -> float:
-        """Confidence 0-1 below which further views of an image are worth their time."""
+    def views(self) -> VoteFit:
+        """When further views of an image are worth their time, and how sure their vote is."""
         ...
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
@@ -82,7 +83,7 @@ class Sliding:
         self.temperature = bundle.temperature
         self.length = bundle.length
         self.alphabet = bundle.alphabet
-        self.views_below = bundle.views_below
+        self.views = bundle.views
         self._settings = read_settings(bundle, SlideSettings)
         self.runtime = runtime.name
         self._runtime = runtime
@@ -113,7 +114,7 @@ class Segmented:
         self.temperature = bundle.temperature
         self.length = bundle.length
         self.alphabet = bundle.alphabet
-        self.views_below = bundle.views_below
+        self.views = bundle.views
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)

@@ -82,13 +82,19 @@ class Solver:
 
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
-        further = [further_views(each.image, each.view, self.views) for each in unsure]
+        return [
+            Read(first.image, first.view, vote(readings, self.views.fit), len(readings))
+            for first, readings in zip(unsure, self._in_all_views(unsure), strict=True)
+        ]
+
+    def _in_all_views(self, read: Sequence[Read]) -> list[list[Reading]]:
+        further = [further_views(each.image, each.view, self.views) for each in read]
         again = iter(self._readings([view for views in further for view in views]))
-        voted = []
-        for first, views in zip(unsure, further, strict=True):
-            readings = [first.reading, *(next(again) for _ in views)]
-            voted.append(Read(first.image, first.view, vote(readings), len(readings)))
-        return voted
+        return [[first.reading, *(next(again) for _ in views)] for first, views in zip(read, further, strict=True)]
+
+    def readings_of_views(self, images: Sequence[Rgb]) -> list[list[Reading]]:
+        """What is read in each view of each (H, W, 3) uint8 image, before any vote; the first view first."""
+        return self._in_all_views(self._read(images))
 
     def _solution(self, read: Attempt[Read]) -> Solution:
         reading = read.value.reading if read.value else EMPTY
@@ -124,4 +130,4 @@ def load_solver(
     known = recognizer.length if length is None else length
     shortest, longest = (None, None) if known is None else parse_length(known)
     constraints = Constraints(charset or recognizer.alphabet, shortest, longest)
-    return Solver(recognizer, constraints, parse_views(views, recognizer.views_below))
+    return Solver(recognizer, constraints, parse_views(views, recognizer.views))

@@ -9,6 +9,7 @@ from PIL import Image
 from captcha_solver.charset import Charset
 from captcha_solver.decode import FREE, Constraints
 from captcha_solver.types import Rgb, Scores
+from captcha_solver.views import VoteFit
 
 ALNUM = Charset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -35,7 +36,7 @@ class FakeRecognizer:
         self.temperature = 1.0
         self.length: str | None = None
         self.alphabet: str | None = None
-        self.views_below = 0.9
+        self.views = VoteFit()
         self.runtime = "none"
         self.calls: list[int] = []
         self._texts = texts

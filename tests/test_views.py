@@ -11,8 +11,10 @@ from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.solver import Solver
 from captcha_solver.types import Character, Reading, Rgb, Scores
-from captcha_solver.views import CANVAS, VIEWS, View, ViewSettings, further_views, parse_views, text_rows, vote
+from captcha_solver.views import CANVAS, VIEWS, View, ViewSettings, VoteFit, further_views, parse_views, text_rows, vote
 from tests.fakes import ALNUM, FakeRecognizer, picture, scores_of
+
+FIT = VoteFit(0.8, 1.2, 0.9)
 
 
 def reading(text: str, confidence: float) -> Reading:
@@ -38,14 +40,31 @@ def band(height: int = 50, top: int = 20, bottom: int = 32) -> Rgb:
     ],
 )
 def test_the_vote_sums_confidences(readings: list[tuple[str, float]], text: str, confidence: float) -> None:
-    voted = vote([reading(*each) for each in readings])
+    voted = vote([reading(*each) for each in readings], VoteFit())
     assert voted.text == text
     assert voted.confidence == pytest.approx(confidence)
 
 
+def test_the_confidence_of_a_vote_is_fitted() -> None:
+    shares = [0.0, 0.1, 0.3, 0.5, 0.9, 1.0]
+    fitted = [FIT.confidence(share) for share in shares]
+    assert fitted == sorted(fitted)
+    assert (fitted[0], fitted[-1]) == (0.0, 1.0)
+    assert fitted[3] == pytest.approx(1 / (1 + np.exp(-0.9)))
+    assert [VoteFit().confidence(share) for share in shares] == shares
+    half = [reading("ab", 0.9), reading("ab", 0.9), reading("x", 0.1), reading("y", 0.1)]
+    assert vote(half, FIT).confidence == pytest.approx(FIT.confidence(0.45))
+
+
+@pytest.mark.parametrize("wrong", [{"below": 1.1}, {"slope": 0.0}, {"slope": float("nan")}, {"offset": float("inf")}])
+def test_a_fit_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(OptionError, match="expected"):
+        VoteFit(**wrong)
+
+
 def test_the_spans_of_a_vote_are_those_of_the_surest_view() -> None:
     sure = Reading("a", (Character("a", 0.9, (5.0, 9.0)),), 0.9)
-    assert vote([reading("a", 0.2), sure]).characters == sure.characters
+    assert vote([reading("a", 0.2), sure], VoteFit()).characters == sure.characters
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -86,16 +105,16 @@ def test_the_median_takes_hatching_away_and_leaves_strokes() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "settings"),
-    [("auto", ViewSettings(7, 0.8)), (1, ViewSettings(1, always=True)), ("3", ViewSettings(3, always=True))],
+    [("auto", ViewSettings(7, FIT)), (1, ViewSettings(1, FIT, always=True)), ("3", ViewSettings(3, FIT, always=True))],
 )
 def test_views_are_said_as_a_number_or_left_to_the_confidence(spec: str | int, settings: ViewSettings) -> None:
-    assert parse_views(spec, 0.8) == settings
+    assert parse_views(spec, FIT) == settings
 
 
 @pytest.mark.parametrize("spec", ["0", "8", "many", "-1", "1.5", ""])
 def test_what_is_no_number_of_views_is_refused(spec: str) -> None:
     with pytest.raises(OptionError, match="views"):
-        parse_views(spec, 0.8)
+        parse_views(spec, FIT)
 
 
 def test_the_first_view_is_not_among_the_further_ones() -> None:
@@ -135,7 +154,7 @@ def hatched() -> bytes:
 def test_an_unsure_image_is_voted_on_and_a_sure_one_is_not() -> None:
     recognizer = Hatched()
     clean = encode_png(np.full((40, 80, 3), 255, np.uint8))
-    unsure, sure = Solver(recognizer, views=ViewSettings(7, 0.9)).solve_batch([hatched(), clean])
+    unsure, sure = Solver(recognizer, views=ViewSettings(7, VoteFit(0.9))).solve_batch([hatched(), clean])
     assert (unsure.text, unsure.views) == ("abcd", 7)
     assert (sure.text, sure.views) == ("abcd", 1)
     assert recognizer.calls == [2, 6]  # the further views of all unsure images are one batch
@@ -143,7 +162,7 @@ def test_an_unsure_image_is_voted_on_and_a_sure_one_is_not() -> None:
 
 
 def test_an_answer_does_not_depend_on_the_other_images() -> None:
-    views = ViewSettings(7, 0.9)
+    views = ViewSettings(7, VoteFit(0.9))
     alone = Solver(Hatched(), views=views).solve(hatched())
     among = Solver(Hatched(), views=views).solve_batch([picture(255), hatched(), b"broken", hatched()])[1]
     assert (alone.text, alone.confidence, alone.views) == (among.text, among.confidence, among.views)

@@ -5,13 +5,14 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from captcha_solver.charset import Charset
 from captcha_solver.decode import parse_length
 from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError, SetupError
+from captcha_solver.views import VoteFit
 
 JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
 
@@ -21,7 +22,6 @@ ONNX_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
 KINDS = ("sliding", "segmented", "locator")
 FORMAT = 1
-VIEWS_BELOW = 0.9  # of a bundle that does not say
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 LOCATOR = PRETRAINED.parent / "locate" / "model"  # the bundle that finds the text, whichever model reads it
 
@@ -31,8 +31,8 @@ class Bundle:
     """A checked bundle. ``sha256`` stands for everything in it: the manifest and the ``files`` it names.
 
     ``length`` (``4`` or ``4-6``) is that of the texts it was made for, where they all share one, and ``alphabet`` holds
-    the characters in them, where those are known; a solver takes both unless told others. An image whose first reading
-    is less confident than ``views_below`` (0-1) is worth reading in further views.
+    the characters in them, where those are known; a solver takes both unless told others. ``views``: when an image is
+    worth reading in further views, and how sure their vote is.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Bundle:
     files: frozenset[str] = frozenset()
     length: str | None = None
     alphabet: str | None = None
-    views_below: float = VIEWS_BELOW
+    views: VoteFit = field(default_factory=VoteFit)
 
     @property
     def name(self) -> str:
@@ -123,11 +123,11 @@ def amend_bundle(
     settings: Mapping[str, JSON] | None = None,
     length: str | None = None,
     alphabet: str | None = None,
-    views_below: float | None = None,
+    views: VoteFit | None = None,
 ) -> Bundle:
     """Add to a saved bundle: entries of card and settings, what is known of its texts, an int8 network beside it."""
     manifest = _read_manifest(bundle.path)
-    told = {"length": length, "alphabet": alphabet, "views_below": views_below}
+    told = {"length": length, "alphabet": alphabet, "views": asdict(views) if views else None}
     manifest |= {key: value for key, value in told.items() if value is not None}
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}
@@ -205,18 +205,19 @@ def _parse(folder: Path, manifest: Mapping[str, JSON]) -> Bundle:
         files=frozenset(_entry(manifest, "files", dict)),
         length=_length(manifest),
         alphabet=_alphabet(manifest, charset),
-        views_below=_views_below(manifest),
+        views=_views(manifest),
         sha256=hashlib.sha256(_canonical(manifest).encode()).hexdigest(),
     )
 
 
-def _views_below(manifest: Mapping[str, JSON]) -> float:
-    if "views_below" not in manifest:
-        return VIEWS_BELOW
-    value = float(_entry(manifest, "views_below", (int, float)))
-    if not 0 <= value <= 1:
-        raise BundleError(f"expected views_below in 0..1 in a bundle, received {value}")
-    return value
+def _views(manifest: Mapping[str, JSON]) -> VoteFit:
+    if "views" not in manifest:
+        return VoteFit()
+    told = _entry(manifest, "views", dict)
+    try:
+        return VoteFit(**{name: float(value) for name, value in told.items()})
+    except (TypeError, ValueError, OptionError) as error:
+        raise BundleError(f"expected how views are voted on in a bundle, received {told}: {error}") from error
 
 
 def _alphabet(manifest: Mapping[str, JSON], charset: Charset) -> str | None:
