@@ -20,6 +20,7 @@ WIDER, NARROWER = 1.12, 0.9
 DOUBLED_PX = 80  # an image whose shorter side is smaller is doubled
 STRONG_SHARE = 0.35  # of the densest row: a row with less ink is not text
 AUTO = "auto"
+USUAL = "1"  # where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ VIEWS: dict[str, Callable[[Rgb], View]] = {
     "median-rows": _median_rows,
     "doubled": _doubled,
 }
+CHOICES = (AUTO, *(str(count) for count in range(1, len(VIEWS) + 1)))  # how views may be asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +123,9 @@ class ViewSettings:
 
 def parse_views(spec: str | int, sure: float) -> ViewSettings:
     """``1`` to ``7``: that many views of each image; ``auto``: all where the first is less confident than ``sure``."""
-    if spec == AUTO:
-        return ViewSettings(len(VIEWS), sure)
-    try:
-        count = int(spec)
-    except ValueError:
-        raise OptionError(f"expected views {AUTO} or 1 to {len(VIEWS)}, received {spec!r}") from None
-    return ViewSettings(count, always=True)
+    if str(spec) not in CHOICES:
+        raise OptionError(f"expected views {AUTO} or 1 to {len(VIEWS)}, received {str(spec)!r}")
+    return ViewSettings(len(VIEWS), sure) if spec == AUTO else ViewSettings(int(spec), always=True)
 
 
 def further_views(image: Rgb, settings: ViewSettings) -> list[View]:

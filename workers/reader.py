@@ -10,6 +10,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
 from captcha_solver.types import Rgb
+from captcha_solver.views import parse_views
 from workers.messages import Answer, Options, Upload, answer, refusal
 
 WARM_WIDTHS_PX = (60, 100, 160, 240)
@@ -66,7 +67,8 @@ class Reader:
         recognizer = self._recognizers[options.model]
         length = recognizer.length if options.length is None else options.length
         shortest, longest = (None, None) if length is None else parse_length(length)
-        return Solver(recognizer, Constraints(options.charset or recognizer.alphabet, shortest, longest))
+        constraints = Constraints(options.charset or recognizer.alphabet, shortest, longest)
+        return Solver(recognizer, constraints, parse_views(options.views, recognizer.views_below))
 
 
 def _refusals(uploads: Sequence[Upload], indexes: Sequence[int], code: str, detail: str) -> list[Answer]:
