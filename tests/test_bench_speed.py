@@ -39,7 +39,7 @@ def test_a_core_has_a_peak() -> None:
 
 def test_the_stages_make_up_the_whole(tmp_path: Path) -> None:
     done = CliRunner().invoke(
-        main, ["--part", "stages", "--images", "4", "--passes", "1", "--out", str(tmp_path)], catch_exceptions=False
+        main, ["--part", "stages", "--images", "4", "--passes", "3", "--out", str(tmp_path)], catch_exceptions=False
     )
     assert done.exit_code == 0
     rows = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["stages"]

@@ -60,6 +60,12 @@ def test_training_images_become_wider_and_narrower_within_the_bounds_and_keep_th
     assert 0.4 < (widths < 1).mean() < 0.6  # as often narrower as wider
 
 
+def test_texts_of_two_rows_are_trained_on_in_one_line() -> None:
+    images = Mixture((Source("double-deck"),), ALNUM).images(np.random.default_rng(0), 60, heldout=True)
+    assert 30 < len(images) <= 60  # a few rows cannot be told apart
+    assert all(image.shape[0] < 60 for image, _ in images)  # the canvas is 80 high, a row about half of it
+
+
 def test_strips_are_grouped_by_width_and_labels_are_ids_of_their_texts() -> None:
     make = MakeStrips(Mixture((Source("classic"),), ALNUM), SlideSettings(), batch=8, batches=3)
     batches = make(np.random.default_rng(1))

@@ -24,12 +24,13 @@ PALETTE_TRIES = 8
 class Drawing:
     """``image`` (H, W, 3) uint8, the ``text`` in it, and, if asked for, ``owners`` (H, W) uint8:
 
-    0 where no glyph is, i where the pixel belongs to the i-th glyph (1-based).
+    0 where no glyph is, i where the pixel belongs to the i-th glyph (1-based). ``rows``: of text, one above the other.
     """
 
     image: Rgb
     text: str
     owners: NDArray[np.uint8] | None
+    rows: int = 1
 
 
 def draw(design: Design, text: str | None, rng: np.random.Generator, *, owners: bool = False) -> Drawing:
@@ -79,7 +80,8 @@ def _drawn(
             if on.any() and isinstance(distortion, PageDistortion):
                 distortion.apply(page, on)
     scenes = draw_texts(page, place(page, design.lettering.fit_fraction), owners=owners)
-    return [_finished(design, scene, share) for scene, share in zip(scenes, busy[:, 0].tolist(), strict=True)]
+    parts = zip(scenes, busy[:, 0].tolist(), page.rows[:, 0].tolist(), strict=True)
+    return [_finished(design, scene, share, rows) for scene, share, rows in parts]
 
 
 def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
@@ -168,7 +170,7 @@ def _busy(design: Design, count: int, rng: np.random.Generator) -> FloatArray:
     return np.ones((count, 1), np.float32) if span.low == span.high == 1 else span.draw_many(rng, count)
 
 
-def _finished(design: Design, scene: Scene, busy: float) -> Drawing:
+def _finished(design: Design, scene: Scene, busy: float, rows: int) -> Drawing:
     chances = scene.rng.random(len(design.distortions)).tolist()
     on: list[SceneDistortion] = []
     for spec, chance in zip(design.distortions, chances, strict=True):
@@ -183,4 +185,4 @@ def _finished(design: Design, scene: Scene, busy: float) -> Drawing:
         distortion.apply(scene)
     if not scene.laid:
         scene.lay_text()
-    return Drawing(scene.image, scene.text, scene.owners)
+    return Drawing(scene.image, scene.text, scene.owners, min(rows, len(scene.text)))

@@ -11,10 +11,11 @@ import numpy as np
 from captcha_solver.charset import Charset
 from captcha_solver.dataset import read_folder
 from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.draw import Drawing, draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image
+from captcha_solver.lines import in_one_line
 from captcha_solver.training.augment import augment
 from captcha_solver.types import Rgb, Sample
 
@@ -113,7 +114,10 @@ class Mixture:
             self.charset.encode("".join(design.lettering.charsets))
 
     def images(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[tuple[Rgb, str]]:
-        """``count`` images (H, W, 3) uint8 with their texts.
+        """Up to ``count`` images (H, W, 3) uint8 with their texts, each in one line.
+
+        Drawn texts of several lines are laid side by side, as a solver lays them; where the lines cannot be told apart,
+        the image is left out.
 
         In training some are varied (``augment``), nearly all where there are few; ``heldout`` images are as they
         are, and come from the folders' held-out parts.
@@ -128,7 +132,8 @@ class Mixture:
                 varied = VARIED if len(samples) > FEW_IMAGES else VARIED_OF_FEW
             else:
                 drawings = draw_batch(cached_design(source.spec), [None] * share, rng)
-                images, varied = [(drawing.image, drawing.text) for drawing in drawings], VARIED
+                lines = [(_one_line(drawing), drawing.text) for drawing in drawings]
+                images, varied = [(line, text) for line, text in lines if line is not None], VARIED
             chances = rng.random(len(images)) < (0 if heldout else varied)
             drawn += [(augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)]
         return drawn
@@ -136,6 +141,13 @@ class Mixture:
     def describe(self) -> list[dict[str, object]]:
         """What the training card says of the sources: name, weight and a hash of the content."""
         return [{"source": s.spec, "weight": s.weight, "sha256": _content_hash(s)} for s in self.sources]
+
+
+def _one_line(drawing: Drawing) -> Rgb | None:
+    if drawing.rows == 1:
+        return drawing.image
+    laid = in_one_line(drawing.image)
+    return None if laid is None else laid.pixels
 
 
 def _readable(samples: Sequence[Sample], rng: np.random.Generator) -> tuple[Rgb, str]:

@@ -1,8 +1,8 @@
 """A learner for the torch backend: the Keras model's own weights, trained through PyTorch's fused operations.
 
 Keras runs a batch normalisation as a dozen operations and AdamW variable by variable; PyTorch has one for each, and a
-CTC loss in C++. With bfloat16 besides, where the processor or GPU multiplies it in hardware (AMX, tensor cores), a step
-takes less than half of the time. Weights, checkpoints and bundles are the same as with any other backend.
+CTC loss in C++. With bfloat16 besides, where it is multiplied in hardware (AMX, AVX-512, tensor cores), a step takes
+about half of the time. Weights, checkpoints and bundles are the same as with any other backend.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,13 +94,13 @@ class TorchLearner(Learner):
 
 
 def multiplies_bfloat16(device: str) -> bool:
-    """Whether bfloat16 products are made in hardware: by AMX on a CPU, by tensor cores on a GPU."""
+    """Whether bfloat16 products are made in hardware: by AMX or AVX-512 on a CPU, by tensor cores on a GPU."""
     import torch
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)  # PyTorch has no public name for it
-    return device == "cpu" and supported is not None and bool(supported())
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # PyTorch has no public names for them
+    return device == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def ctc(labels: Any, logits: Any) -> Any:
