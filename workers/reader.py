@@ -43,6 +43,16 @@ class Reader:
             self._solvers[options] = self._made(options)
         return self._solvers[options]
 
+    def at_once(self, options: Options, readings: int) -> int:
+        """How many images to read together so that the network reads at most ``readings`` times; never less than one.
+
+        Views count: the more of them an image may be read in, the fewer images are read before anybody looks up.
+        """
+        try:
+            return max(1, readings // self.solver(options).views.most)
+        except CaptchaSolverError:  # such images are refused, not read
+            return readings
+
     def answers(
         self, uploads: Sequence[Upload], indexes: Sequence[int], options: Options, model_sha256: str
     ) -> list[Answer]:
