@@ -15,11 +15,13 @@ from api.schemas import (
     MOST_MINUTES,
     MOST_TESTED,
     SUBJECT_NAME,
+    VIEWS,
     AuditRequest,
     JobRequest,
     SolveRequest,
 )
 from captcha_solver.audit.split import FEWEST_TESTED
+from captcha_solver.views import USUAL
 from workers.settings import Settings
 
 BUDGETS = r"^(0|[1-9][0-9]{1,3})(,(0|[1-9][0-9]{1,3})){0,11}$"
@@ -32,6 +34,7 @@ READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say the
     "charset": {"type": "string", "maxLength": 64, "pattern": CHARSET},
     "length": {"type": "string", "pattern": LENGTH},
     "fold_case": {"type": "boolean"},
+    "views": {"type": "string", "pattern": VIEWS, "default": USUAL},
 }
 WEBHOOK: dict[str, Any] = {"type": "string", "maxLength": 2000}
 JOB_QUERY: dict[str, Any] = {**READING, "webhook": WEBHOOK}

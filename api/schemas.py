@@ -17,6 +17,7 @@ from pydantic import (
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.settings import TESTED
 from captcha_solver.audit.split import FEWEST_TESTED
+from captcha_solver.views import CHOICES, USUAL
 from workers.messages import Status
 
 JOB_ID = r"^job_[0-9a-f]{32}$"
@@ -26,6 +27,7 @@ FEWEST_LABELS, MOST_LABELS, MOST_BUDGETS = 10, 9999, 12  # of an audit's budgets
 MOST_TESTED, MOST_MINUTES, HIGHEST_PRICE = 2000, 24 * 60, 1e6
 CHARSET = r"^[0-9A-Za-z+]*[0-9A-Za-z][0-9A-Za-z+]*$"
 LENGTH = r"^[1-9][0-9]{0,2}(-[1-9][0-9]{0,2})?$"
+VIEWS = rf"^({'|'.join(CHOICES)})$"
 BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -62,6 +64,9 @@ class ReadingOptions(Strict):
     )
     length: str | None = Field(default=None, pattern=LENGTH, description="4, or 4-6")
     fold_case: bool = Field(default=False, strict=True, description="Labels: upper and lower case are the same letter")
+    views: str = Field(
+        default=USUAL, pattern=VIEWS, description="Views that an image is read in; auto: all where the first is unsure"
+    )
 
 
 class JobOptions(ReadingOptions):
@@ -214,6 +219,7 @@ class JobOut(BaseModel):
     model: ModelRef
     charset: str | None
     length: str | None
+    views: str = Field(description="auto, or how many views each image is read in")
     score: ScoreOut | None
     links: dict[str, str]
     metadata: dict[str, str]
@@ -240,6 +246,7 @@ class ItemOut(BaseModel):
     confidence: float | None
     characters: list[CharacterOut]
     elapsed_ms: float
+    views: int = Field(default=1, description="In how many views it was read; 0: in none")
     error: ItemError | None
     expected: str | None = Field(default=None, description="The label, where one was given")
     correct: bool | None = None

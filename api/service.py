@@ -83,6 +83,7 @@ def job_out(job: Job, counts: Counts) -> JobOut:
         model=ModelRef(name=job.options.model, sha256=job.model_sha256),
         charset=job.options.charset,
         length=job.options.length,
+        views=job.options.views,
         score=score_out(counts),
         links={"self": here, "results": f"{here}/results", "events": f"{here}/events", "cancel": f"{here}/cancel"},
         metadata=dict(job.metadata),

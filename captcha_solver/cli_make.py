@@ -97,7 +97,8 @@ def train(
     from captcha_solver.training.run import TrainRequest, run
 
     how["max_steps"] = how.pop("steps")
-    how["recipe"] = parse_recipe(how.pop("steps_of_recipe"))
+    steps_of_recipe = how.pop("steps_of_recipe")
+    how["recipe"] = parse_recipe(steps_of_recipe) if steps_of_recipe else None
     asked = {name: value for name, value in how.items() if value is not None}
     path = run(TrainRequest(sources, out, route, start_from, labels, asked, network, teacher))
     click.echo(f"bundle written to {path}")

@@ -31,6 +31,7 @@ from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Solution, Trial
+from captcha_solver.views import USUAL
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 FIELDS = ("file", "text", "confidence", "recognizer", "elapsed_ms", "views", "failure")
@@ -53,8 +54,14 @@ class Measured:
     problems: int
 
 
+def views_option() -> Callable[[CommandT], CommandT]:
+    """--views: what all commands take that have images read."""
+    told = "In how many views (1-7) an image is read; auto: in all where the first reading is unsure."
+    return click.option("--views", default=USUAL, show_default=True, metavar="auto|N", help=told)
+
+
 def reading_options(command: CommandT) -> CommandT:
-    """--model, --runtime, --charset and --length: what both reading commands take."""
+    """--model, --runtime, --charset, --length and --views: what both reading commands take."""
     options = (
         click.option("--model", default="sliding", show_default=True, metavar="NAME|PATH",
                      help="sliding, segmented, digits, or the folder of a bundle."),
@@ -63,8 +70,7 @@ def reading_options(command: CommandT) -> CommandT:
         click.option("--charset", metavar="CHARSET",
                      help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
-        click.option("--views", default="1", show_default=True, metavar="auto|N",
-                     help="In how many views (1-7) an image is read; auto: in all where the first reading is unsure."),
+        views_option(),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -131,7 +137,8 @@ def _solver(
     length: str | None = None,
     views: str | None = None,
 ) -> Solver:
-    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views or 1)
+    views = USUAL if views is None else views
+    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views)
     lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from captcha_solver.charset import parse_charset
-from captcha_solver.cli_read import FIELDS, show_scores, solution_row
+from captcha_solver.cli_read import FIELDS, show_scores, solution_row, views_option
 from captcha_solver.cli_show import (
     BROKEN,
     DONE,
@@ -34,6 +34,7 @@ from captcha_solver.decode import parse_length
 from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.score import SetScore, score_trials
 from captcha_solver.types import Trial
+from captcha_solver.views import VoteFit, parse_views
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 HERE = "http://127.0.0.1:8000"
@@ -48,12 +49,14 @@ class Asked:
     charset: str | None
     length: str | None
     fold_case: bool
+    views: str
 
     def __post_init__(self) -> None:
         if self.charset is not None:
             parse_charset(self.charset)
         if self.length is not None:
             parse_length(self.length)
+        parse_views(self.views, VoteFit())
 
     def options(self, offered: Sequence[Model]) -> Options:
         """What jobs are made with: a model as it is now, so that another one of the same name makes another job."""
@@ -61,7 +64,7 @@ class Asked:
         if not fit:
             names = ", ".join(model.name for model in offered)
             raise OptionError(f"expected a model of the service ({names}), received {self.model!r}")
-        return Options(fit[0], self.charset, self.length, self.fold_case)
+        return Options(fit[0], self.charset, self.length, self.fold_case, self.views)
 
 
 def submitting_options(command: CommandT) -> CommandT:
@@ -74,6 +77,7 @@ def submitting_options(command: CommandT) -> CommandT:
         click.option("--charset", metavar="CHARSET",
                      help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
+        views_option(),
         click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter."),
         click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table",
                      show_default=True),
@@ -99,7 +103,7 @@ def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form
     Where a folder has a labels.csv, the answers are scored. Without --wait it prints the ids of the jobs and ends.
     Run again, the same command finds the same jobs and goes on; so Ctrl-C stops only the waiting.
     """
-    asked = Asked(given["model"], given["charset"], given["length"], given["fold_case"])
+    asked = Asked(given["model"], given["charset"], given["length"], given["fold_case"], given["views"])
     limits = Limits(given["part_images"], given["part_mib"] * MIB)
     surveys, problems = _surveys(folders, limits)
     warn_each(problems, kind="warning" if surveys else "error")

@@ -15,7 +15,7 @@ from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
-from captcha_solver.views import View, ViewSettings, further_views, parse_views, vote
+from captcha_solver.views import USUAL, View, ViewSettings, further_views, parse_views, vote
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"
@@ -106,7 +106,7 @@ class Solver:
             model_sha256=self.recognizer.model_sha256,
             elapsed_ms=read.elapsed_ms,
             failure=read.failure or nothing,
-            views=read.value.views if read.value else 1,
+            views=read.value.views if read.value else 0,
         )
 
 
@@ -116,7 +116,7 @@ def load_solver(
     runtime: str = "auto",
     charset: str | None = None,
     length: int | str | None = None,
-    views: int | str = 1,
+    views: int | str = USUAL,
 ) -> Solver:
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 

@@ -89,7 +89,7 @@ class Reading:
 class Solution:
     """The answer for one image. ``failure`` says why there is none; then ``reading.text`` is empty.
 
-    ``views``: in how many views the image was read.
+    ``views``: in how many views the image was read; 0 where there was none to read.
     """
 
     reading: Reading

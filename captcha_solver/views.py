@@ -22,6 +22,7 @@ DOUBLED_PX = 80  # an image whose shorter side is smaller is doubled
 STRONG_SHARE = 0.35  # of the densest row: a row with less ink is not text
 AUTO = "auto"
 CANVAS = "canvas"  # the view of the image as it came, not cut to its text
+USUAL = AUTO  # where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class View:
         return self.image_column(left, middle), self.image_column(right, middle)
 
 
-def _whole(image: Rgb) -> View:
+def _as_it_is(image: Rgb) -> View:
     return View(image)
 
 
@@ -95,25 +96,27 @@ def _doubled(image: Rgb) -> View:
 
 
 VIEWS: dict[str, Callable[[Rgb], View]] = {
-    "whole": _whole,
+    "region": _as_it_is,
     "median": _median,
-    CANVAS: _whole,
+    CANVAS: _as_it_is,
     "wider": _wider,
     "narrower": _narrower,
     "median-rows": _median_rows,
     "doubled": _doubled,
 }
+CHOICES = (AUTO, *(str(count) for count in range(1, len(VIEWS) + 1)))  # how views may be asked for
 
 
 @dataclass(frozen=True, slots=True)
 class VoteFit:
     """What was fitted on drawn images: further views are worth their time below the confidence ``below`` (0-1).
 
+    A bundle that was not fitted has 0: only where nothing is read it is worth looking again.
     The confidence of a vote is ``slope`` times the log-odds of its share plus ``offset``, as a probability
     (Platt 1999): a text on which half of the views agree is right more often than half of the time.
     """
 
-    below: float = 0.9
+    below: float = 0.0
     slope: float = 1.0
     offset: float = 0.0
 
@@ -149,13 +152,9 @@ class ViewSettings:
 
 def parse_views(spec: str | int, fit: VoteFit) -> ViewSettings:
     """``1`` to ``7``: that many views of each image; ``auto``: all where the first is less sure than ``fit`` says."""
-    if spec == AUTO:
-        return ViewSettings(len(VIEWS), fit)
-    try:
-        count = int(spec)
-    except ValueError:
-        raise OptionError(f"expected views {AUTO} or 1 to {len(VIEWS)}, received {spec!r}") from None
-    return ViewSettings(count, fit, always=True)
+    if str(spec) not in CHOICES:
+        raise OptionError(f"expected views {AUTO} or 1 to {len(VIEWS)}, received {str(spec)!r}")
+    return ViewSettings(len(VIEWS), fit) if spec == AUTO else ViewSettings(int(spec), fit, always=True)
 
 
 def further_views(image: Rgb, first: View, settings: ViewSettings) -> list[View]:

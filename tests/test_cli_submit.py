@@ -30,6 +30,7 @@ from workers.settings import Settings
 
 pytestmark = pytest.mark.redis
 ID = "job_" + "0" * 32
+FIELDS_COMPARED = ("file", "text", "confidence", "recognizer", "failure", "views")  # all but the time
 WITHIN_S = 60.0
 
 Shell = Callable[..., tuple[int, str, str]]
@@ -78,15 +79,26 @@ def jobs(running: Running) -> list[str]:
     return [job["id"] for job in answer.json()["items"]][::-1]
 
 
-def read_rows(out: str) -> list[tuple[str, str, float, str, str | None]]:
+def read_rows(out: str) -> list[tuple[str, str, float, str, str | None, int]]:
     rows = [json.loads(line) for line in out.splitlines()]
     assert {tuple(row) for row in rows} == {FIELDS}
-    return [(row["file"], row["text"], row["confidence"], row["recognizer"], row["failure"]) for row in rows]
+    return [tuple(row[name] for name in FIELDS_COMPARED) for row in rows]
 
 
-@pytest.mark.parametrize("options", [(), ("--model", "segmented", "--length", "4"), ("--charset", "digits")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--model", "segmented", "--length", "4"),
+        ("--charset", "digits"),
+        ("--views", "1"),
+        ("--views", "3"),
+        ("--views", "auto", "--model", "segmented"),
+    ],
+)
 def test_the_answers_are_those_of_solve(shell: Shell, submit: Shell, tmp_path: Path, options: tuple[str, ...]) -> None:
     folder = drawn_folder(tmp_path / "set", 1)
+    (folder / "broken.png").write_bytes((folder / "note-000.png").read_bytes()[:50])
     code, out, err = submit(folder, "--wait", "--format", "jsonl", "--part-images", 5, *options)
     here_code, here, _ = shell("solve", folder, "--format", "jsonl", *options)
     got, wanted = read_rows(out), read_rows(here)
@@ -94,6 +106,29 @@ def test_the_answers_are_those_of_solve(shell: Shell, submit: Shell, tmp_path: P
     assert [each[2] for each in got] == pytest.approx([each[2] for each in wanted], abs=1e-3)
     assert code == here_code
     assert "of 12 solved" in err
+
+
+def test_every_form_of_the_answers_says_their_views(submit: Shell, tmp_path: Path) -> None:
+    folder = drawn_folder(tmp_path / "set", 7, 3)
+    at = FIELDS.index("views")
+    shown = {form: submit(folder, "--wait", "--views", "4", "--format", form)[1] for form in ("table", "csv", "jsonl")}
+    table = [line.split() for line in shown["table"].splitlines()]
+    assert table[0][at] == "views"
+    assert [row[at] for row in table[2:5]] == ["4"] * 3
+    assert [row[at] for row in csv.reader(io.StringIO(shown["csv"]))] == ["views", *"444"]
+    assert [json.loads(line)["views"] for line in shown["jsonl"].splitlines()] == [4] * 3
+
+
+@pytest.mark.parametrize("views", ["0", "8", "many", "", "07"])
+def test_what_is_no_number_of_views_is_refused_as_by_solve(
+    shell: Shell, submit: Shell, running: Running, tmp_path: Path, views: str
+) -> None:
+    folder = drawn_folder(tmp_path / "set", 8, 1)
+    before = jobs(running)
+    said = f"captcha-solver: error: expected views auto or 1 to 7, received {views!r}\n"
+    assert submit(folder, "--views", views) == (2, "", said)
+    assert shell("solve", folder, "--views", views) == shell("score", folder, "--views", views) == (2, "", said)
+    assert jobs(running) == before
 
 
 def test_a_labelled_folder_is_scored_as_by_score(shell: Shell, submit: Shell, tmp_path: Path) -> None:
@@ -162,6 +197,7 @@ def test_bad_files_and_odd_names_keep_their_places(submit: Shell, tmp_path: Path
     [
         (["FOLDER", "--model", "nope"], 2, "expected a model of the service (sliding, segmented), received 'nope'"),
         (["FOLDER", "--length", "x"], 2, "expected a length"),
+        (["FOLDER", "--views", "x"], 2, "expected views auto or 1 to 7, received 'x'"),
         (["FOLDER", "--url", "ftp://x"], 2, "expected a URL"),
         (["FOLDER", "--key", "two words"], 2, "printable ASCII"),
         ([], 2, "Missing argument"),

@@ -20,6 +20,7 @@ from captcha_solver.client.patience import Patience, Tries, seconds_of
 from captcha_solver.client.problems import one_line
 from captcha_solver.client.service import Service, parse_events
 from captcha_solver.errors import CaptchaSolverError, DatasetError, OptionError, ServiceError, SetupError
+from captcha_solver.views import CHOICES
 from tests.fakes import picture
 from tests.scripted_server import Reply, ScriptedServer, answer, problem, stream
 
@@ -75,6 +76,7 @@ def item(index: int, text: str | None) -> dict[str, Any]:
         "confidence": 0.5,
         "characters": characters,
         "elapsed_ms": 2.0,
+        "views": 7,
         "error": error,
     }
 
@@ -152,6 +154,7 @@ def test_other_options_are_another_submission(folder: Path) -> None:
         replace(OPTIONS, charset="digits"),
         replace(OPTIONS, length="4"),
         replace(OPTIONS, fold_case=True),
+        *(replace(OPTIONS, views=views) for views in CHOICES if views != OPTIONS.views),
     ]
     assert len({only(folder).submission(options) for options in asked}) == len(asked)
 

@@ -111,9 +111,9 @@ def test_views_are_said_as_a_number_or_left_to_the_confidence(spec: str | int, s
     assert parse_views(spec, FIT) == settings
 
 
-@pytest.mark.parametrize("spec", ["0", "8", "many", "-1", "1.5", ""])
-def test_what_is_no_number_of_views_is_refused(spec: str) -> None:
-    with pytest.raises(OptionError, match="views"):
+@pytest.mark.parametrize("spec", ["0", "8", "many", "-1", "1.5", "", "07", "+7", " 7", "AUTO", "٧", 0, 8, True])
+def test_what_is_no_number_of_views_is_refused(spec: str | int) -> None:
+    with pytest.raises(OptionError, match="expected views auto or 1 to 7, received"):
         parse_views(spec, FIT)
 
 
@@ -158,6 +158,7 @@ def test_an_unsure_image_is_voted_on_and_a_sure_one_is_not() -> None:
     assert (unsure.text, unsure.views) == ("abcd", 7)
     assert (sure.text, sure.views) == ("abcd", 1)
     assert recognizer.calls == [2, 6]  # the further views of all unsure images are one batch
+    assert Solver(Hatched()).solve(b"broken").views == 0
     assert Solver(Hatched()).solve(hatched()).text == "wxyz"  # one view, unless more are asked for
 
 

@@ -10,18 +10,18 @@ the API makes an ordinary job of the image, which it still holds.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 from workers import keys
-from workers.connection import Client
+from workers.connection import Client, Pipe
 from workers.messages import Answer, Options, Upload, refusal
 from workers.queue import ChunkQueue
 from workers.reader import Reader
 
 HELD_S = 60  # an image or an answer that nobody asks for is gone after so long
-AT_ONCE = 32  # images read together
+AT_ONCE = 32  # images taken together, and readings before answers are given
 SERVING_S = 5.0  # a worker serves so long without a pause, then does what else a worker must
 IDLE_S = 2.0  # and so long without work
 LOOK_S = 0.1  # how soon it sees that chunks wait, or that it shall stop
@@ -102,18 +102,32 @@ class Lane:
 
     def _answer(self, ids: Sequence[bytes]) -> Sequence[bytes]:
         """Answer these images; the ids of those that came meanwhile, taken off the list."""
-        singles = self._fetch([each.decode() for each in ids])
-        answers = [pair for alike in _alike(singles) for pair in zip(alike, self._read(alike), strict=True)]
-        failed = sum(given.failed for _, given in answers)
+        parts = list(self._parts(self._fetch([each.decode() for each in ids])))
         with self._redis.pipeline() as pipe:
-            for single, given in answers:
-                pipe.rpush(keys.single_answer(single.id), given.body)
-                pipe.expire(keys.single_answer(single.id), HELD_S)
-                pipe.unlink(keys.single(single.id))
-            pipe.hincrby(keys.STATISTICS, "images_solved", len(answers) - failed)
-            pipe.hincrby(keys.STATISTICS, "images_failed", failed)
+            for place, part in enumerate(parts):
+                if place:
+                    pipe.execute()  # whoever has an answer need not wait for the other parts, which may take long
+                    self._renew()
+                self._give(pipe, part)
             pipe.lpop(keys.LANE, AT_ONCE)
             return pipe.execute()[-1] or ()
+
+    def _parts(self, singles: Sequence[Single]) -> Iterator[list[Single]]:
+        """Images that are read together: with the same model and options, and not too many."""
+        for alike in _alike(singles):
+            size = self._reader.at_once(alike[0].options, AT_ONCE)
+            yield from (alike[start : start + size] for start in range(0, len(alike), size))
+
+    def _give(self, pipe: Pipe, part: Sequence[Single]) -> None:
+        """Read images and have their answers pushed to whoever waits."""
+        answers = self._read(part)
+        failed = sum(given.failed for given in answers)
+        for single, given in zip(part, answers, strict=True):
+            pipe.rpush(keys.single_answer(single.id), given.body)
+            pipe.expire(keys.single_answer(single.id), HELD_S)
+            pipe.unlink(keys.single(single.id))
+        pipe.hincrby(keys.STATISTICS, "images_solved", len(answers) - failed)
+        pipe.hincrby(keys.STATISTICS, "images_failed", failed)
 
     def _fetch(self, ids: Sequence[str]) -> list[Single]:
         with self._redis.pipeline(transaction=False) as pipe:

@@ -41,12 +41,13 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the images of a job are to be read."""
+    """How the images of a job are to be read. In a record without ``views`` each is read once."""
 
     model: str
     charset: str | None = None
     length: str | None = None
     fold_case: bool = False
+    views: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,7 @@ def _answer(
             for each in (solution.reading.characters if solution and not error else ())
         ],
         "elapsed_ms": round(solution.elapsed_ms, 3) if solution else 0.0,
+        "views": solution.views if solution else 0,
         "error": error,
     }
     if label is not None:

@@ -10,6 +10,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
 from captcha_solver.types import Rgb
+from captcha_solver.views import parse_views
 from workers.messages import Answer, Options, Upload, answer, refusal
 
 WARM_WIDTHS_PX = (60, 100, 160, 240)
@@ -42,6 +43,16 @@ class Reader:
             self._solvers[options] = self._made(options)
         return self._solvers[options]
 
+    def at_once(self, options: Options, readings: int) -> int:
+        """How many images to read together so that the network reads at most ``readings`` times; never less than one.
+
+        Views count: the more of them an image may be read in, the fewer images are read before anybody looks up.
+        """
+        try:
+            return max(1, readings // self.solver(options).views.most)
+        except CaptchaSolverError:  # such images are refused, not read
+            return readings
+
     def answers(
         self, uploads: Sequence[Upload], indexes: Sequence[int], options: Options, model_sha256: str
     ) -> list[Answer]:
@@ -66,7 +77,8 @@ class Reader:
         recognizer = self._recognizers[options.model]
         length = recognizer.length if options.length is None else options.length
         shortest, longest = (None, None) if length is None else parse_length(length)
-        return Solver(recognizer, Constraints(options.charset or recognizer.alphabet, shortest, longest))
+        constraints = Constraints(options.charset or recognizer.alphabet, shortest, longest)
+        return Solver(recognizer, constraints, parse_views(options.views, recognizer.views))
 
 
 def _refusals(uploads: Sequence[Upload], indexes: Sequence[int], code: str, detail: str) -> list[Answer]:

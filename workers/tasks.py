@@ -13,7 +13,7 @@ from workers.messages import Answer, refusal
 from workers.queue import ChunkQueue, chunk_of
 from workers.reader import Reader
 
-PART = 64  # images answered at once: what a killed worker loses, and how soon a cancelled job stops
+PART = 64  # readings before answers are written: what a killed worker loses, and how soon a cancelled job stops
 WORTH_FETCHING = 2  # images: the next chunk is fetched while so many are read; one is read before it is there
 CAREFUL_AFTER = 3  # begun so often without an end, a chunk is read image by image
 TRIES_ALONE = 3  # in whose hands a worker died so often, that image is given up
@@ -41,8 +41,9 @@ class Desk:
             self._one_by_one(chunk)
         else:
             indexes = list(chunk.images)
-            for start in range(0, len(indexes), PART):
-                record(self.redis, chunk, self._answers(chunk, indexes[start : start + PART]))
+            part = self.reader.at_once(chunk.job.options, PART)
+            for start in range(0, len(indexes), part):
+                record(self.redis, chunk, self._answers(chunk, indexes[start : start + part]))
                 if not self.redis.exists(keys.pending(job_id, number)):
                     break  # all answered, or the job was cancelled
         self.chunks_done += 1

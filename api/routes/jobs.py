@@ -170,7 +170,7 @@ def reading_options(service: Service, intake: uploads.Intake) -> Options:
         known = set(service.bundles[model].charset.symbols)
         if not set(parse_charset(options.charset).symbols) & known:
             raise OptionError(f"expected characters that {model} reads, received {options.charset!r}")
-    return Options(model, options.charset, _length(options.length), options.fold_case)
+    return Options(model, options.charset, _length(options.length), options.fold_case, options.views)
 
 
 def _length(length: str | None) -> str | None:

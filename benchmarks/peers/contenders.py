@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from captcha_solver.models.bundle import INT8_FILE, KERAS_FILE, ONNX_FILE, shipped_bundles
+from captcha_solver.models.bundle import INT8_FILE, KERAS_FILE, LOCATOR, ONNX_FILE, shipped_bundles
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".bench"
@@ -57,18 +57,21 @@ def _ours() -> list[Contender]:
         for runtime, file in (("int8", INT8_FILE), ("onnx", ONNX_FILE), ("keras", KERAS_FILE)):
             if not (folder / file).is_file():
                 continue
-            made.append(
-                Contender(
-                    name=f"captcha-solver {model} ({runtime})",
-                    adapter="captcha_solver_adapter",
-                    options={"model": model, "runtime": runtime},
-                    python=Path(sys.executable),
-                    start=(program, "solve", "--model", model, "--runtime", runtime, "--format", "jsonl"),
-                    batch=BATCH,
-                    models=(folder / file,),
-                    flat=False,
+            for views in ("1", "auto") if runtime == "int8" else ("1",):
+                asked = {"model": model, "runtime": runtime, "views": views}
+                flags = [part for name, value in asked.items() for part in (f"--{name}", value)]
+                made.append(
+                    Contender(
+                        name=f"captcha-solver {model} ({runtime}{', views auto' if views == 'auto' else ''})",
+                        adapter="captcha_solver_adapter",
+                        options=asked,
+                        python=Path(sys.executable),
+                        start=(program, "solve", *flags, "--format", "jsonl"),
+                        batch=BATCH,
+                        models=(folder / file, LOCATOR / ONNX_FILE),
+                        flat=False,
+                    )
                 )
-            )
     return made
 
 

@@ -42,7 +42,8 @@ class Delivered:
             answer = None if entry.failure else self.answers.get(place)
             place += not entry.failure
             failure = entry.failure or unanswered
-            yield entry, answer.solution if answer else Solution(EMPTY, model.name, model.sha256, 0.0, failure)
+            unread = Solution(EMPTY, model.name, model.sha256, 0.0, failure, views=0)
+            yield entry, answer.solution if answer else unread
 
 
 def send(

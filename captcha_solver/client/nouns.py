@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from captcha_solver.errors import ServiceError
 from captcha_solver.types import Character, Reading, Solution
+from captcha_solver.views import USUAL
 
 NounT = TypeVar("NounT")
 
@@ -30,10 +31,11 @@ class Options:
     charset: str | None = None
     length: str | None = None
     fold_case: bool = False
+    views: str = USUAL
 
     def fields(self) -> dict[str, str]:
         """As the fields of a form."""
-        given = {"model": self.model.name, "charset": self.charset, "length": self.length}
+        given = {"model": self.model.name, "charset": self.charset, "length": self.length, "views": self.views}
         return {name: value for name, value in given.items() if value} | (
             {"fold_case": "true"} if self.fold_case else {}
         )
@@ -100,4 +102,5 @@ def _solution(json: Mapping[str, Any], model: Model) -> Solution:
         model_sha256=model.sha256,
         elapsed_ms=float(json["elapsed_ms"]),
         failure=str(json["error"]["detail"]) if json["error"] else None,
+        views=int(json.get("views", 1)),  # an older answer is of one view
     )

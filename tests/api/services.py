@@ -44,6 +44,7 @@ def answered(index: int, text: str, *, name: str | None = None, expected: str | 
         "confidence": 0.5,
         "characters": [],
         "elapsed_ms": 1.5,
+        "views": 1,
         "error": None,
     }
     correct = None if expected is None else text == expected

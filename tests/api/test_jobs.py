@@ -238,6 +238,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"length": "4-"}, "invalid_request"),
     ({"length": 4}, "invalid_request"),
     ({"length": "4\n"}, "invalid_request"),
+    ({"views": "0"}, "invalid_request"),
+    ({"views": "8"}, "invalid_request"),
+    ({"views": "many"}, "invalid_request"),
+    ({"views": ""}, "invalid_request"),
+    ({"views": 7}, "invalid_request"),
+    ({"views": None}, "invalid_request"),
+    ({"views": "7\n"}, "invalid_request"),
     ({"fold_case": 1}, "invalid_request"),
     ({"labels": []}, "invalid_request"),
     ({"labels": {"a": ""}}, "invalid_request"),
@@ -261,7 +268,13 @@ def test_wrong_options_are_refused_before_anything_is_stored(light: Light) -> No
     served = light()
     for options, code in WRONG:
         check(served.mine.post("/v1/jobs", json={"images": [IMAGE], **options}), 422, code)
-    for field, value in (("labels", "{"), ("labels", "[" * 100_000), ("metadata", "[1]"), ("length", "")):
+    for field, value in (
+        ("labels", "{"),
+        ("labels", "[" * 100_000),
+        ("metadata", "[1]"),
+        ("length", ""),
+        ("views", "8"),
+    ):
         answer = served.mine.post("/v1/jobs", files={"files[]": b"x"}, data={field: value})
         check(answer, 422, "invalid_request")
     assert not [key for key in served.service.redis.keys("cs:*") if key != keys.STATISTICS.encode()]
@@ -274,5 +287,10 @@ def test_options_and_metadata_are_told_back(light: Light) -> None:
     assert told["metadata"] == {"run.1": "é\n", "b": ""}
     assert (told["status"], told["counts"]) == ("queued", {"total": 1, "done": 0, "failed": 0})
     assert told["started_at"] is told["finished_at"] is None
+    assert served.submit()["views"] == "auto"
+    assert [served.submit(views=asked)["views"] for asked in ("1", "7", "auto")] == ["1", "7", "auto"]
     in_query = served.mine.post("/v1/jobs?length=3&model=segmented", json={"images": [IMAGE], "length": "4"}).json()
     assert (in_query["length"], in_query["model"]["name"]) == ("4", "segmented")  # the body has the last word
+    in_form = served.mine.post("/v1/jobs?views=3", files={"files[]": b"x"}).json()
+    over = served.mine.post("/v1/jobs?views=3", files={"files[]": b"x"}, data={"views": "2"}).json()
+    assert (in_form["views"], over["views"]) == ("3", "2")

@@ -13,6 +13,7 @@ import pytest
 
 from api import lane
 from api.routes.solve import LONGEST_WAIT_S, USUAL_WAIT_S, _wait
+from captcha_solver.demo import drawn
 from captcha_solver.solver import load_solver
 from captcha_solver.types import Sample, Solution
 from tests.api.conftest import Light
@@ -37,13 +38,14 @@ WAYS: dict[str, tuple[Ask, str]] = {  # and what the answer calls the image
 }
 
 
-def shown(solution: Solution) -> tuple[str, float, list[str]]:
-    return solution.text, round(solution.confidence, 6), [each.char for each in solution.reading.characters]
+def shown(solution: Solution) -> tuple[str, float, list[str], int]:
+    characters = [each.char for each in solution.reading.characters]
+    return solution.text, round(solution.confidence, 6), characters, solution.views
 
 
-def told(answer: httpx.Response) -> tuple[str, float, list[str]]:
+def told(answer: httpx.Response) -> tuple[str, float, list[str], int]:
     body = answer.json()
-    return body["text"], body["confidence"], [each["character"] for each in body["characters"]]
+    return body["text"], body["confidence"], [each["character"] for each in body["characters"]], body["views"]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,19 @@ def test_the_other_model_and_the_options_are_those_of_the_library(live: Live, sa
         other = live.mine.post("/v1/solve", files={"file": image}, data={"model": "segmented"})
         assert told(other) == shown(segmented.solve_batch([image])[0])
         assert other.json()["model"]["name"] == "segmented"
+
+
+@pytest.mark.parametrize("views", ["auto", "1", "7"])
+def test_an_image_is_read_in_the_views_that_are_asked_for(live: Live, views: str) -> None:
+    solver = load_solver("sliding", views=views)
+    for image in [sample.image for sample in drawn("gauntlet", range(4), 0)]:
+        solution = solver.solve_batch([image])[0]
+        asked = [
+            live.mine.post("/v1/solve", params={"views": views}, content=image, headers=PNG),
+            live.mine.post("/v1/solve", files={"file": image}, data={"views": views}),
+            live.mine.post("/v1/solve", json={"image": base64.b64encode(image).decode(), "views": views}),
+        ]
+        assert [told(answer) for answer in asked] == [shown(solution)] * 3
 
 
 @pytest.mark.parametrize("length", ["4-6", "6-4"])
@@ -208,6 +223,9 @@ def test_what_prefer_means(prefer: str | None, wait_s: float) -> None:
         ({"json": {"image": "QUJD"}, "params": [("length", "4"), ("length", "5")]}, 422, "invalid_request"),
         ({"json": {"image": "QUJD"}, "params": {"webhook": "https://x"}}, 422, "invalid_request"),
         ({"json": {"image": "QUJD", "charset": "+"}}, 422, "invalid_request"),
+        ({"json": {"image": "QUJD", "views": "8"}}, 422, "invalid_request"),
+        ({"json": {"image": "QUJD"}, "params": {"views": "many"}}, 422, "invalid_request"),
+        ({"data": {"views": "0"}, "files": [("file", b"1")]}, 422, "invalid_request"),
     ],
 )
 def test_what_is_refused(light: Light, more: dict[str, Any], status: int, code: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -160,9 +161,17 @@ def test_a_worker_is_called_once_and_before_all_chunks(redis: Client, queue: Chu
     assert len(queue) == 4
 
 
+def test_a_single_that_was_laid_down_before_there_were_views_is_read_in_one() -> None:
+    single = new_single(Upload("a.png", b"x"), Options("fake", views="auto"), FAKE_SHA256)
+    about = json.loads(single.to_redis()["about"])
+    assert about["options"].pop("views") == "auto"
+    old = Single.from_redis(single.id, [b"x", json.dumps(about).encode()])
+    assert old == replace(single, options=Options("fake", views="1"))
+
+
 @pytest.mark.parametrize("field", ["image", "about"])
 def test_a_single_that_is_half_gone_is_gone(field: str) -> None:
-    single = new_single(Upload("a.png", b"x"), Options("fake", "digits", "4", True), FAKE_SHA256)
+    single = new_single(Upload("a.png", b"x"), Options("fake", "digits", "4", True, "auto"), FAKE_SHA256)
     record = {name: value if isinstance(value, bytes) else value.encode() for name, value in single.to_redis().items()}
     assert Single.from_redis(single.id, [record["image"], record["about"]]) == single
     record[field] = b""

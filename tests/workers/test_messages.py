@@ -18,7 +18,7 @@ FULL = Job(
     owner="bob",
     total=300,
     chunk_size=19,
-    options=Options("digits", "0-9", "4-6", True),
+    options=Options("digits", "0-9", "4-6", True, "auto"),
     model_sha256="cd" * 32,
     created_at=1_700_000_000.1,
     expires_at=1_700_086_400.2,
@@ -34,6 +34,15 @@ FULL = Job(
 @pytest.mark.parametrize("job", [PLAIN, FULL], ids=lambda job: job.id)
 def test_a_job_comes_back_as_it_went(job: Job) -> None:
     assert Job.from_redis({key.encode(): value.encode() for key, value in job.to_redis().items()}) == job
+
+
+def test_a_job_that_was_stored_before_there_were_views_is_read_in_one() -> None:
+    record = FULL.to_redis()
+    options = json.loads(record["options"])
+    assert options.pop("views") == "auto"
+    record["options"] = json.dumps(options)
+    old = Job.from_redis({key.encode(): value.encode() for key, value in record.items()})
+    assert old == replace(FULL, options=replace(FULL.options, views="1"))
 
 
 @pytest.mark.redis
@@ -104,7 +113,7 @@ def test_ids_sort_by_time() -> None:
 
 def solved(text: str, failure: str | None = None) -> Solution:
     characters = tuple(Character(char, 0.12345678, (1.0, 2.346)) for char in text)
-    return Solution(Reading(text, characters, 0.98765432), "fake", "f" * 64, 1.23456, failure)
+    return Solution(Reading(text, characters, 0.98765432), "fake", "f" * 64, 1.23456, failure, views=7)
 
 
 def test_an_answer_by_hand() -> None:
@@ -113,7 +122,7 @@ def test_an_answer_by_hand() -> None:
     assert found.body == (
         '{"index":3,"id":"é.png","status":"solved","text":"Ab","confidence":0.987654,"characters":['
         '{"character":"A","confidence":0.123457,"span_px":[1.0,2.35]},'
-        '{"character":"b","confidence":0.123457,"span_px":[1.0,2.35]}],"elapsed_ms":1.235,"error":null}'
+        '{"character":"b","confidence":0.123457,"span_px":[1.0,2.35]}],"elapsed_ms":1.235,"views":7,"error":null}'
     )
 
 
@@ -122,7 +131,7 @@ def test_an_unreadable_image_by_hand() -> None:
     assert (found.failed, found.correct) == (True, False)
     assert found.body == (
         '{"index":0,"id":"a","status":"failed","text":null,"confidence":null,"characters":[],"elapsed_ms":1.235,'
-        '"error":{"code":"unreadable","detail":"no text found"},"expected":"Ab","correct":false}'
+        '"views":7,"error":{"code":"unreadable","detail":"no text found"},"expected":"Ab","correct":false}'
     )
 
 
@@ -131,7 +140,7 @@ def test_a_refusal_by_hand() -> None:
     assert (found.index, found.failed, found.correct) == (7, True, None)
     assert found.body == (
         '{"index":7,"id":"b","status":"failed","text":null,"confidence":null,"characters":[],"elapsed_ms":0.0,'
-        '"error":{"code":"worker_died","detail":"gone"}}'
+        '"views":0,"error":{"code":"worker_died","detail":"gone"}}'
     )
     assert refusal(7, "b", "x", code="worker_died", detail="gone").correct is False
 

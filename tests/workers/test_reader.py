@@ -4,6 +4,8 @@ import pytest
 
 from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.solver import load_solver
+from captcha_solver.views import CHOICES
 from workers import reader as readers
 from workers.messages import Options
 from workers.reader import Reader, model_hashes
@@ -54,7 +56,14 @@ def test_a_model_that_is_not_loaded(reader: Reader) -> None:
         reader.solver(Options("digits"))
 
 
-@pytest.mark.parametrize("options", [Options("sliding", "é"), Options("sliding", length="many")])
+@pytest.mark.parametrize("views", CHOICES)
+def test_a_job_is_read_in_the_views_that_a_direct_call_would_take(reader: Reader, views: str) -> None:
+    assert reader.solver(Options("sliding", views=views)).views == load_solver("sliding", views=views).views
+
+
+@pytest.mark.parametrize(
+    "options", [Options("sliding", "é"), Options("sliding", length="many"), Options("sliding", views="8")]
+)
 def test_options_that_cannot_be(reader: Reader, options: Options) -> None:
     with pytest.raises(CaptchaSolverError, match="expected"):
         reader.solver(options)

@@ -75,7 +75,7 @@ class CancellingSolver(Solver):
     """Its job is cancelled while it reads."""
 
     def __init__(self, store: Store, job: Job, made: Solver) -> None:
-        super().__init__(made.recognizer)
+        super().__init__(made.recognizer, views=made.views)
         self._store, self._job, self._made = store, job, made
 
     def solve_batch(self, images: Any) -> Any:

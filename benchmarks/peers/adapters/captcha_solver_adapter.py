@@ -9,7 +9,7 @@ class Reader:
     def __init__(self, options: Mapping[str, str]) -> None:
         from captcha_solver import load_solver
 
-        self._solver = load_solver(options["model"], runtime=options["runtime"])
+        self._solver = load_solver(options["model"], runtime=options["runtime"], views=options["views"])
 
     def read(self, images: Sequence[bytes]) -> list[str]:
         return [solution.reading.text for solution in self._solver.solve_batch(images)]
