@@ -40,8 +40,20 @@ def watched_and_left(rest: Rest, job_id: str, *, abruptly: bool) -> None:
 
 
 def open_files(pid: int) -> int:
-    """Files and connections that a process holds open."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    """Files and connections that a process holds open.
+
+    Those to Redis, over a Unix socket, do not count: their pool keeps as many as were needed at once.
+    """
+    rows = Path("/proc/net/unix").read_text(encoding="ascii", errors="replace").splitlines()[1:]
+    redis = {f"socket:[{row.split()[6]}]" for row in rows}
+    return sum(_target(each) not in redis for each in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def _connected(rest: Rest) -> socket.socket:

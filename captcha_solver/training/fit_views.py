@@ -28,6 +28,7 @@ DESIGNS = ("ledger", "mosaic", "phantom", "gauntlet", "wild")
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 NEAR = 0.001  # of the best accuracy: the lowest threshold that comes so near is taken, for it costs least
 SEED = 987_654_326  # no training seed draws from this stream
+FEWEST = 50  # images that the calibration is fitted on: where fewer are voted on, on all
 STEPS = 100  # of Newton's method
 
 Weigh = Callable[[float], float]
@@ -97,8 +98,9 @@ def fitted(groups: Sequence[Sequence[Looked]]) -> VoteFit:
     rule = next(iter(RULES))
     means = [float(np.mean([accuracy(group, rule, below)[0] for group in groups])) for below in THRESHOLDS]
     below = next(t for t, mean in zip(THRESHOLDS, means, strict=True) if mean >= max(means) - NEAR)
-    unsure = [each for group in groups for each in group if not each.readings[0][0] or each.readings[0][1] < below]
-    shares, right = shares_of(unsure)
+    looked = [each for group in groups for each in group]
+    unsure = [each for each in looked if not each.readings[0][0] or each.readings[0][1] < below]
+    shares, right = shares_of(unsure if len(unsure) >= FEWEST else looked)
     slope, offset = platt(shares, right) if right.any() and not right.all() else (1.0, 0.0)
     return VoteFit(below, max(slope, 0.1), offset)
 

@@ -15,20 +15,22 @@ import numpy as np
 from captcha_solver.errors import BundleError, CaptchaSolverError
 from captcha_solver.models.bundle import Bundle, load_bundle
 from captcha_solver.models.runtimes import load_keras
-from captcha_solver.recognizers import bundle_path
+from captcha_solver.recognizers import bundle_path, read_settings
+from captcha_solver.slide import SlideSettings
 from captcha_solver.training.finish import finish
 from captcha_solver.training.sliding import SlidingTask
 
 
 def average(earlier: Bundle, later: Bundle, share: float) -> Any:
     """The network of ``later`` with each weight ``share`` of the way from ``earlier`` to it."""
-    if (earlier.kind, earlier.charset, earlier.settings) != (later.kind, later.charset, later.settings):
+    first, second = ((each.kind, each.charset, read_settings(each, SlideSettings)) for each in (earlier, later))
+    if first != second:
         raise BundleError(f"expected bundles of one kind, charset and settings, received {earlier.path}, {later.path}")
-    first, model = load_keras(earlier).get_weights(), load_keras(later)
-    second = model.get_weights()
-    if [w.shape for w in first] != [w.shape for w in second]:
+    before, model = load_keras(earlier).get_weights(), load_keras(later)
+    after = model.get_weights()
+    if [w.shape for w in before] != [w.shape for w in after]:
         raise BundleError(f"expected networks of one shape, received {earlier.path} and {later.path}")
-    model.set_weights([np.asarray((1 - share) * a + share * b) for a, b in zip(first, second, strict=True)])
+    model.set_weights([np.asarray((1 - share) * a + share * b) for a, b in zip(before, after, strict=True)])
     return model
 
 
