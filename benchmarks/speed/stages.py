@@ -10,16 +10,18 @@ import numpy as np
 from benchmarks.speed.clock import median_s
 from captcha_solver.decode import Constraints, decode_all
 from captcha_solver.image import read_image
+from captcha_solver.locate.cut import crop
+from captcha_solver.locate.regions import locate
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import Int8Runtime, OnnxRuntime
 from captcha_solver.recognizers import RECOGNIZERS, Recognizer, read_settings, same_width
 from captcha_solver.solver import Solver
-from captcha_solver.types import Batch
+from captcha_solver.types import Batch, Rgb
 
 BATCHES = (1, 8, 32, 128)
 THREADS = (1, 2)
 SLOW = 5  # of the passes over the segmented route, which takes some twenty times as long, only one in so many is made
-STAGES = ("decode", "preprocess", "network", "text", "whole")
+STAGES = ("decode", "locate", "preprocess", "network", "text", "whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ def _measure(bundle: Bundle, runtime: OnnxRuntime, images: Sequence[bytes], how:
     chunks = [images[i : i + batch] for i in range(0, len(images), batch)]
     decoded = [[read_image(data) for data in chunk] for chunk in chunks]
     prepare = _preparation(bundle)
-    tensors = [prepare(chunk) for chunk in decoded]
-    scored = [recognizer.score(chunk) for chunk in decoded]
+    cut = [_cut(chunk) for chunk in decoded]
+    tensors = [prepare(chunk) for chunk in cut]
+    scored = [recognizer.score(chunk) for chunk in cut]
 
     def each(step: Callable[[Any], object], parts: Sequence[Any]) -> float:
         def work() -> None:
@@ -64,12 +67,17 @@ def _measure(bundle: Bundle, runtime: OnnxRuntime, images: Sequence[bytes], how:
 
     ms = {
         "decode": each(lambda chunk: [read_image(data) for data in chunk], chunks),
-        "preprocess": each(prepare, decoded),
+        "locate": each(_cut, decoded),
+        "preprocess": each(prepare, cut),
         "network": each(lambda groups: [runtime.run(group) for group in groups], tensors),
         "text": each(lambda chunk: _read(recognizer, chunk), scored),
         "whole": each(solver.solve_batch, chunks),
     }
     return Stages(bundle.name, runtime.name, batch, threads, ms)
+
+
+def _cut(images: Sequence[Rgb]) -> list[Rgb]:
+    return [crop(image, locate(image).whole) for image in images]
 
 
 def _read(recognizer: Recognizer, scores: Sequence[Any]) -> object:

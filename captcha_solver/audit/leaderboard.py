@@ -28,6 +28,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 
 ENTRY_VERSION = 1
 PAGE = "index.html"
+ATTACKERS = "attackers"  # among the terms: the hashes of the shipped models
 AUDITS = "audits"  # the folder that the audits are gone on with in
 KEPT = ("design", "provenance", "attacks", "best", "curves", "thresholds", "cost", "breakdown", "flags", "left_out")
 LEGIBLE_TEXTS = 200
@@ -58,12 +59,13 @@ def write_page(panel: Panel, out: Path) -> tuple[list[Standing], dict[str, str]]
         entry = read_entry(out, entrant)
         if entry is None:
             missing[entrant.name] = "it was not attacked yet"
-        elif entry["terms"] != terms(panel, entrant):
+        elif not stands(entry, panel, entrant):
             missing[entrant.name] = "it was attacked under other terms than those of the panel now"
         elif "missing" in entry:
             missing[entrant.name] = entry["missing"]
         else:
-            rows.append(standing(entrant, entry, panel.settings.prices))
+            earlier = entry["terms"] != terms(panel, entrant)
+            rows.append(standing(entrant, entry, panel.settings.prices, earlier=earlier))
     rows = ranked(rows)
     _write(out / PAGE, leaderboard_page.html(panel, rows, missing))
     return rows, missing
@@ -92,7 +94,12 @@ def attacked(panel: Panel, entrant: Entrant, out: Path, tell: Tell) -> dict[str,
 def terms(panel: Panel, entrant: Entrant) -> dict[str, Any]:
     """JSON: all that must be the same for a result to stand, the attackers included."""
     steps = {str(labels): steps_for(labels) for labels in panel.settings.budgets if labels}
-    return panel.terms(entrant) | {"attackers": _attackers(), "steps": steps}
+    return panel.terms(entrant) | {ATTACKERS: _attackers(), "steps": steps}
+
+
+def stands(entry: Mapping[str, Any], panel: Panel, entrant: Entrant) -> bool:
+    """Whether an entry may be shown: made under the panel's terms, perhaps with earlier models (the row says so)."""
+    return all(entry["terms"].get(name) == told for name, told in terms(panel, entrant).items() if name != ATTACKERS)
 
 
 def is_finished(entry: Mapping[str, Any] | None, panel: Panel, entrant: Entrant) -> bool:

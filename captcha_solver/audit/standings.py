@@ -27,6 +27,7 @@ class Doubt(StrEnum):
     UNLEARNT = "not learnt"
     TAUGHT = "taught on it"
     PARTIAL = "parts left out"
+    EARLIER = "earlier model"
 
 
 REASONS = {
@@ -38,6 +39,7 @@ REASONS = {
     Doubt.UNLEARNT: f"with the most labels, no attack reads even {LEARNT:.0%} of its own labels: these attackers "
     "are not fit for the design, and its low rate says little of others",
     Doubt.TAUGHT: "a shipped attacker saw drawings of this design while it was trained: 0 labels are not 0 for others",
+    Doubt.EARLIER: "it was attacked by an earlier version of the shipped models; the present one may read more",
     Doubt.PARTIAL: "not all of the budget was spent, for want of time or because an attacker could not be trained",
 }
 
@@ -65,8 +67,8 @@ class Standing:
     doubts: tuple[Doubt, ...]
 
 
-def standing(entrant: Entrant, entry: Mapping[str, Any], prices: Prices) -> Standing:
-    """The row of a design that was attacked."""
+def standing(entrant: Entrant, entry: Mapping[str, Any], prices: Prices, *, earlier: bool = False) -> Standing:
+    """The row of a design that was attacked, perhaps by an ``earlier`` version of the shipped models."""
     report = entry["report"]
     best = report["best"]
     return Standing(
@@ -77,7 +79,7 @@ def standing(entrant: Entrant, entry: Mapping[str, Any], prices: Prices) -> Stan
         cheapest=cheapest(report, prices),
         missplit=missplit(report),
         legibility=entry["legibility"]["mean"] if entry["legibility"] else None,
-        doubts=doubts(report, entrant),
+        doubts=(*doubts(report, entrant), *((Doubt.EARLIER,) if earlier else ())),
     )
 
 

@@ -15,12 +15,12 @@ from captcha_solver.audit import leaderboard
 from captcha_solver.audit.attacks import STOCK
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import Cell
-from captcha_solver.audit.leaderboard import is_finished, read_entry, run_panel, terms, write_page
+from captcha_solver.audit.leaderboard import is_finished, read_entry, run_panel, stands, terms, write_page
 from captcha_solver.audit.page import percent
 from captcha_solver.audit.panel import Panel, read_panel
 from captcha_solver.audit.plan import label_stages
 from captcha_solver.audit.settings import AuditSettings, Scope
-from captcha_solver.audit.standings import standing
+from captcha_solver.audit.standings import Doubt, standing
 from captcha_solver.audit.subject import open_subject
 from captcha_solver.cli import main
 from captcha_solver.errors import DatasetError, OptionError, SetupError
@@ -165,6 +165,22 @@ def test_what_makes_an_entry_finished(board: tuple[Panel, Path], change: Callabl
     assert is_finished(change(entry), panel, panel.entrants[0]) is finished
 
 
+def test_a_result_of_earlier_models_is_shown_and_says_so(board: tuple[Panel, Path], tmp_path: Path) -> None:
+    panel, out = board
+    entry = read_entry(out, panel.entrants[0])
+    assert entry is not None
+    shown = tmp_path / "board"
+    shown.mkdir()
+    for name, attackers in (("now", entry["terms"]["attackers"]), ("earlier", {"sliding": "0" * 64})):
+        made = entry | {"terms": entry["terms"] | {"attackers": attackers}}
+        (shown / f"{panel.entrants[0].name}.json").write_text(json.dumps(made), encoding="utf-8")
+        rows, missing = write_page(panel, shown)
+        assert panel.entrants[0].name not in missing
+        assert (Doubt.EARLIER in rows[0].doubts) == (name == "earlier")
+    other = entry | {"terms": entry["terms"] | {"seed": 99}}
+    assert not stands(other, panel, panel.entrants[0])
+
+
 def test_a_generator_that_is_not_there_is_named_and_tried_again(board: tuple[Panel, Path], again: list[str]) -> None:
     panel, out = board
     (out / "plain.json").unlink()
@@ -266,7 +282,10 @@ def test_the_committed_page_is_what_its_entries_say(tmp_path: Path) -> None:
         shutil.copy(entry, tmp_path)
     write_page(panel, tmp_path)
     assert (tmp_path / "index.html").read_bytes() == (COMMITTED / "index.html").read_bytes()
-    found = {each.name for each in panel.entrants if is_finished(read_entry(COMMITTED, each), panel, each)}
+    entries = {each: read_entry(COMMITTED, each) for each in panel.entrants}
+    found = {
+        each.name for each, entry in entries.items() if entry and "missing" not in entry and stands(entry, panel, each)
+    }
     text = (COMMITTED / "index.html").read_text(encoding="utf-8")
     assert {str(tag["data-name"]) for tag in Seen(text).all("tr") if "data-rate" in tag} == found
     assert len(found) >= 12

@@ -29,7 +29,7 @@ RECOVERED_WITHIN_S = 30.0
 
 @pytest.fixture(scope="module")
 def solver() -> Solver:
-    return load_solver("sliding")
+    return load_solver("sliding", views=1)
 
 
 @pytest.fixture(scope="module")
