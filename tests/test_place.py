@@ -91,6 +91,35 @@ def test_rows_are_read_from_top_to_bottom_and_left_to_right(count: int) -> None:
     assert all(upper[:, 1].max() + 10 < lower[:, 1].min() for upper, lower in pairwise(spots))
 
 
+def row_edges(align: str, seed: int, text: str = "OOOXXHHH") -> np.ndarray:
+    """(rows, 2): left and right edge of each row of a text whose rows differ in width."""
+    drawing = drawn(design("rows", row_count=3, align=align), text, seed)
+    assert drawing.owners is not None
+    edges = []
+    for first, last in ((1, 3), (4, 6), (7, 8)):
+        columns = np.flatnonzero(((drawing.owners >= first) & (drawing.owners <= last)).any(axis=0))
+        edges.append([columns[0], columns[-1]])
+    return np.array(edges)
+
+
+def test_rows_begin_at_one_edge_or_are_centred_or_indented() -> None:
+    made = parse_design(BASE.replace('length = "6"', 'length = "8"'), "base")
+    assert made.lettering.max_length == 8
+    starts = []
+    for seed in range(6):
+        left, centred, indented = (row_edges(align, seed) for align in ("left", "centred", "indented"))
+        assert np.ptp(left[:, 0]) <= 3, "bearings are all that differs"
+        assert np.ptp(left.mean(axis=1)) > 5
+        assert np.ptp(centred.mean(axis=1)) <= 1
+        assert indented.min() >= 0
+        assert indented.max() < 240
+        starts.append(indented[:, 0] - indented[:, 0].min())
+    spread = np.array(starts)
+    assert spread.max() > 10
+    assert spread.max() <= 1.5 * 30 + 3
+    assert (spread.std(axis=0) > 3).all(), "any row may be the one that is indented most"
+
+
 def test_clipped_glyphs_lose_a_part_but_never_most() -> None:
     whole = [(drawn(design("clip", 0), seed=s).image[:, :, 0] < 100).sum() for s in range(12)]
     cut = [(drawn(design("clip", 5, max_fraction=0.35), seed=s).image[:, :, 0] < 100).sum() for s in range(12)]

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.knobs import PageDistortion, setting, strength
+from captcha_solver.designs.knobs import PageDistortion, choice, setting, strength
 from captcha_solver.designs.page import Page
+
+MOST_ROWS = 3
+MOST_INDENT = 1.5  # font sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,14 @@ class Arc(PageDistortion):
 
 @dataclass(frozen=True, slots=True)
 class Rows(PageDistortion):
-    """Set the text in ``row_count`` rows, read from top to bottom; a text of fewer characters has fewer rows."""
+    """Set the text in ``row_count`` rows, read from top to bottom; a text of fewer characters has fewer rows.
 
-    row_count: float = setting(2, 2, 3)
+    ``align``: all begin at one left edge, are centred, or are indented, each by up to ``MOST_INDENT`` font sizes.
+    """
+
+    row_count: float = setting(2, 2, MOST_ROWS)
     share_probability: float = strength(1, 0, 1)
+    align: str = choice("left", "centred", "indented")
 
     def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
         chosen = on & (page.uniform_each(0, 1) < self.share_probability)
@@ -56,7 +63,14 @@ class Rows(PageDistortion):
         page.rows[:] = np.where(split, rows, page.rows)
         row_px = page.height_px / np.maximum(rows, 1)
         page.size_px[:] = np.where(split, np.minimum(page.size_px, row_px), page.size_px)
-        page.shift_px[:, :, 1] += split * (page.row_of_glyph() - (rows - 1) / 2) * row_px
+        row_of_glyph = page.row_of_glyph()
+        page.shift_px[:, :, 1] += split * (row_of_glyph - (rows - 1) / 2) * row_px
+        align = np.asarray(self.align)
+        page.centred |= split & (align == "centred")
+        if (align == "indented").any():
+            indents = page.rng.uniform(0, MOST_INDENT, (len(rows), MOST_ROWS))
+            moved = np.take_along_axis(indents, np.minimum(row_of_glyph, MOST_ROWS - 1), axis=1)
+            page.indent_fraction[:] = np.where(split & (align == "indented"), moved, page.indent_fraction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The literal registry of distortions: name in a design file -> class."""
 
 from captcha_solver.designs import distort_background as background
+from captcha_solver.designs import distort_fills as fills
 from captcha_solver.designs import distort_format as formats
 from captcha_solver.designs import distort_image as image
 from captcha_solver.designs import distort_lattices as lattices
@@ -35,6 +36,8 @@ KINDS: dict[str, type[Distortion]] = {
     "clip": places.Clip,
     "pale-inks": places.PaleInks,
     "crisp": places.Crisp,
+    "cells": fills.Cells,
+    "even-odd": fills.EvenOdd,
     # under the text
     "gradient": background.Gradient,
     "texture": background.Texture,

@@ -93,9 +93,24 @@ def _left_edges(page: Page, em: FloatArray) -> FloatArray:
     if (page.rows > 1).any():  # each row starts at the left again
         begins = np.diff(page.row_of_glyph(), axis=1, prepend=0) > 0
         pen -= np.maximum.accumulate(np.where(begins, pen, 0), axis=1)
+        pen += page.indent_fraction * page.size_px
     left = pen + bearing * page.size_px * page.stretch
+    if page.centred.any():
+        left = left + np.where(page.centred, _to_middle(page, left, em), 0)
     first = np.where(page.valid, left, np.inf).min(axis=1, keepdims=True)
     return np.asarray(left - first, np.float32)
+
+
+def _to_middle(page: Page, left: FloatArray, em: FloatArray) -> FloatArray:
+    """How far right of ``left`` each glyph stands, (N, L) in px, where the middles of rows lie below each other."""
+    right = left + em[:, :, 0] * page.stretch * page.size_px
+    row_of_glyph, move = page.row_of_glyph(), np.zeros_like(left)
+    for row in range(int(page.rows.max())):
+        inside = page.valid & (row_of_glyph == row)
+        first = np.where(inside, left, 1e6).min(axis=1, keepdims=True)
+        last = np.where(inside, right, -1e6).max(axis=1, keepdims=True)
+        move = np.where(inside, -(first + last) / 2, move)
+    return move
 
 
 def _corners(page: Page, em: FloatArray, left_px: FloatArray, total_px: FloatArray) -> FloatArray:

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from captcha_solver.designs.scene import FloatArray
 
+COLUMNS, BOXES = 1, 2  # shapes of cells
+MOST_COPIES = 2  # of a glyph's outline
+
 
 @dataclass(slots=True)
 class Page:
@@ -37,12 +40,19 @@ class Page:
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
     rows: NDArray[np.int32]  # (N, 1) how many rows the text has
+    centred: NDArray[np.bool_]  # (N, 1) rows centred below each other, not begun at one left edge
+    indent_fraction: FloatArray  # how far the glyph's row is moved to the right, in em
     arc_deg: FloatArray  # (N, 1) angle that the text spans on a circle, > 0 an arch, < 0 a bowl
     clip_fraction: FloatArray  # (N, 4) share of a glyph beyond the left, top, right, bottom edge; 0 = within
     crisp: NDArray[np.bool_]  # (N, 1) glyphs drawn at their own size, without grey edges
     opacity: FloatArray  # (N, 1) 0-1, how much a glyph covers of what is under it
     colours: FloatArray  # (N, L, 3) 0-255
     coloured: NDArray[np.bool_]  # (N,) whether the glyphs have colours of their own
+    cell_shape: NDArray[np.int8]  # (N, 1) COLUMNS or BOXES under the glyphs; 0 = no cells
+    cell_gap_px: FloatArray  # (N, 1) bare canvas between cells
+    cell_colours: FloatArray  # (N, L, 3) 0-255
+    even_odd: NDArray[np.bool_]  # (N, 1) overlaps turn the fill over
+    copies: FloatArray  # (N, L, 2, 3) x and y offset in em, and size, of copies of the outline; size 0 = none
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,7 +85,7 @@ def plain_page(
     """Upright, solid, evenly spaced, black glyphs of ``size_px`` (N,) on white canvases ``canvas_px`` (N, 2)."""
     n, longest = len(texts), max(map(len, texts))
     lengths = np.array([len(text) for text in texts])[:, None]
-    zero = np.zeros((6, n, longest), np.float32)
+    zero = np.zeros((7, n, longest), np.float32)
     return Page(
         rng=rng,
         texts=texts,
@@ -99,10 +109,17 @@ def plain_page(
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
         rows=np.ones((n, 1), np.int32),
+        centred=np.zeros((n, 1), np.bool_),
+        indent_fraction=zero[6],
         arc_deg=np.zeros((n, 1), np.float32),
         clip_fraction=np.zeros((n, 4), np.float32),
         crisp=np.zeros((n, 1), np.bool_),
         opacity=np.ones((n, 1), np.float32),
         colours=np.zeros((n, longest, 3), np.float32),
         coloured=np.zeros(n, np.bool_),
+        cell_shape=np.zeros((n, 1), np.int8),
+        cell_gap_px=np.zeros((n, 1), np.float32),
+        cell_colours=np.zeros((n, longest, 3), np.float32),
+        even_odd=np.zeros((n, 1), np.bool_),
+        copies=np.zeros((n, longest, MOST_COPIES, 3), np.float32),
     )

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.designs.cells import paint_cells
+from captcha_solver.designs.even_odd import crossing, lay_crossing, reach_px
 from captcha_solver.designs.layout import Placed, homographies
 from captcha_solver.designs.page import Page
 from captcha_solver.designs.scene import Mask, Scene, solid
@@ -19,8 +21,9 @@ MARGIN_PX = 3  # room round a glyph for a heavier stroke or an outline
 
 def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     """One ``Scene`` a picture, its mask (and ``inks``, ``owners``) filled with the glyphs."""
-    lows = np.floor(placed.corners_px.min(axis=2)) - MARGIN_PX
-    highs = np.ceil(placed.corners_px.max(axis=2)) + MARGIN_PX + 1
+    margin_px = MARGIN_PX + reach_px(page)
+    tight = np.concatenate([placed.corners_px.min(axis=2), placed.corners_px.max(axis=2)], axis=2)
+    lows, highs = np.floor(tight[:, :, :2]) - margin_px, np.ceil(tight[:, :, 2:]) + margin_px + 1
     canvas = np.concatenate([page.width_px, page.height_px], axis=1)[:, None]
     lows, highs = np.clip(lows, 0, canvas), np.clip(highs, 0, canvas)
     matrices, affine = homographies(placed, lows)
@@ -28,7 +31,8 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
     changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px + page.bitmap_rows
     shaped = (changes.max(axis=1) > 0).tolist()
-    opacities = page.opacity[:, 0].tolist()
+    even_odd = page.even_odd[:, 0].tolist()
+    opacities = np.where(page.even_odd, 1, page.opacity)[:, 0].tolist()
     for row, text in enumerate(page.texts):
         height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
         glyphs, opacity = boxes[row][: len(text)], opacities[row]
@@ -54,6 +58,8 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
         if page.coloured[row]:
             scene.inks = solid((height, width), scene.ink)
             scene.glyph_colours = [tuple(c) for c in page.colours[row, : len(text)].astype(int).tolist()]
+        if page.cell_shape[row, 0]:
+            paint_cells(scene, page, row, tight[row, : len(text)])
         for index, (left, top, right, bottom) in enumerate(glyphs):
             if right <= left or bottom <= top:
                 continue
@@ -61,7 +67,11 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
             glyph = _warped(mask, matrices[row, index], (right - left, bottom - top), bool(affine[row, index]))
             if shaped[row]:
                 glyph = _shaped(page, (row, index), glyph)
-            _lay(scene, index, glyph, np.s_[top:bottom, left:right], opacity)
+            if even_odd[row]:
+                middle = placed.corners_px[row, index].mean(axis=0) - (left, top)
+                lay_crossing(scene, index, crossing(page, (row, index), glyph, middle), np.s_[top:bottom, left:right])
+            else:
+                _lay(scene, index, glyph, np.s_[top:bottom, left:right], opacity)
         if opacity < 1:
             scene.mask = np.asarray(cv2.bitwise_not(scene.mask), np.uint8)
         yield scene
