@@ -10,6 +10,7 @@ from captcha_solver.decode import Constraints
 from captcha_solver.errors import OptionError
 from captcha_solver.solver import Solver
 from captcha_solver.types import Solution
+from captcha_solver.views import VoteFit, parse_views
 from tests.fakes import FakeRecognizer, picture
 from workers import keys
 from workers.connection import Client
@@ -111,7 +112,10 @@ class BreakingSolver(Solver):
 
 
 class FakeReader(Reader):
-    """Has one model, ``fake``, which reads ``TEXTS`` off an image's colour, and breaks at the image ``bad``."""
+    """Has one model, ``fake``, which reads ``TEXTS`` off an image's colour, and breaks at the image ``bad``.
+
+    It is unsure of all that it reads.
+    """
 
     def __init__(self, bad: bytes = b"none", sha256: str = FAKE_SHA256) -> None:
         super().__init__([])
@@ -125,4 +129,5 @@ class FakeReader(Reader):
     def solver(self, options: Options) -> Solver:
         if options.charset == "none of these":
             raise OptionError("expected a charset, received none of these")
+        self.made.views = parse_views(options.views, VoteFit(1.0))
         return self.made

@@ -3,10 +3,12 @@
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from captcha_solver.types import Solution
 from tests.fakes import picture
 from tests.workers.jobs import FAKE_SHA256, TEXTS, FakeReader, a_job, submit, until
 from workers import keys, lane
@@ -77,6 +79,50 @@ def test_images_with_other_options_are_read_apart(redis: Client, serving: Lane, 
     serving.serve(never)
     assert [told(redis, each) for each in singles] == [[f"0 {n}.png {TEXTS[n]}"] for n in range(3)]
     assert sorted(reader.made.asked) == [1, 2]
+
+
+def test_images_with_other_views_are_read_apart(redis: Client, serving: Lane, reader: FakeReader) -> None:
+    redis.rpush(keys.LANE, "gone")
+    asked = ["1", "auto", "3", "auto", "1", "1"]
+    singles = [lay(redis, number, options=Options("fake", views=views)) for number, views in enumerate(asked)]
+    serving.serve(never)
+    assert [told(redis, each) for each in singles] == [[f"0 {n}.png {TEXTS[n % 3]}"] for n in range(6)]
+    answers = [json.loads(redis.lindex(keys.single_answer(each.id), 0)) for each in singles]
+    assert [answer["views"] for answer in answers] == [1, 7, 3, 7, 1, 1]
+    assert reader.made.asked == [3, 2, 1]
+
+
+def test_in_many_views_fewer_images_are_read_before_their_answers_are_given(
+    redis: Client, serving: Lane, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the worker is heard of in between: what takes long must not look like a worker that is gone."""
+    monkeypatch.setattr(lane, "LEASE_S", 0.0)
+    redis.rpush(keys.LANE, "gone")
+    singles = [lay(redis, number, options=Options("fake", views="auto")) for number in range(10)]
+    read, renew = reader.made.solve_batch, serving._renew
+    seen: list[str] = []
+
+    def reading(images: Sequence[bytes]) -> list[Solution]:
+        seen.append(f"reads {len(images)}, {sum(bool(told(redis, each)) for each in singles)} answered")
+        return read(images)
+
+    def renewing() -> None:
+        seen.append("renews")
+        renew()
+
+    monkeypatch.setattr(reader.made, "solve_batch", reading)
+    monkeypatch.setattr(serving, "_renew", renewing)
+    serving.serve(never)
+    first = seen.index("reads 4, 0 answered")
+    assert seen[first : first + 5] == [
+        "reads 4, 0 answered",
+        "renews",
+        "reads 4, 4 answered",
+        "renews",
+        "reads 2, 8 answered",
+    ]
+    assert [told(redis, each) for each in singles] == [[f"0 {n}.png {TEXTS[n % 3]}"] for n in range(10)]
+    assert redis.hget(keys.STATISTICS, "images_solved") == b"10"
 
 
 def test_an_image_that_breaks_the_reader_fails_alone(redis: Client, serving: Lane) -> None:

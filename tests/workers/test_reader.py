@@ -62,6 +62,21 @@ def test_a_job_is_read_in_the_views_that_a_direct_call_would_take(reader: Reader
 
 
 @pytest.mark.parametrize(
+    ("options", "images"),
+    [
+        (Options("sliding"), 64),
+        (Options("sliding", views="2"), 32),
+        (Options("sliding", views="auto"), 9),
+        (Options("sliding", views="8"), 64),  # none of them is read
+        (Options("digits"), 64),
+    ],
+)
+def test_so_many_images_are_read_at_once(reader: Reader, options: Options, images: int) -> None:
+    assert reader.at_once(options, 64) == images
+    assert reader.at_once(options, 1) == 1
+
+
+@pytest.mark.parametrize(
     "options", [Options("sliding", "é"), Options("sliding", length="many"), Options("sliding", views="8")]
 )
 def test_options_that_cannot_be(reader: Reader, options: Options) -> None:

@@ -71,6 +71,18 @@ def test_a_chunk_is_answered_part_by_part(store: Store, redis: Client, desk: Des
     assert counts_of(redis, job).done == total
 
 
+@pytest.mark.parametrize(("views", "part"), [("2", PART // 2), ("7", 9), ("auto", 9)])
+def test_the_more_views_the_fewer_images_are_a_part(
+    store: Store, redis: Client, desk: Desk, reader: FakeReader, views: str, part: int
+) -> None:
+    """So that a cancelled job stops as soon, and a killed worker loses as little, however an image is read."""
+    job = submit(store, a_job(part + 1, chunk_size=part + 1, options=Options("fake", views=views)))
+    desk.solve(job.id, 0)
+    assert reader.made.asked == [part, 1]
+    assert [item["views"] for item in items_of(store, job)] == [2 if views == "2" else 7] * (part + 1)
+    assert codes(store, job) == [TEXTS[index % len(TEXTS)] for index in range(part + 1)]
+
+
 class CancellingSolver(Solver):
     """Its job is cancelled while it reads."""
 
@@ -83,17 +95,26 @@ class CancellingSolver(Solver):
         return self._made.solve_batch(images)
 
 
-@pytest.mark.parametrize("attempts", [0, CAREFUL_AFTER])
+@pytest.mark.parametrize(
+    ("attempts", "views", "read"), [(0, "1", PART), (CAREFUL_AFTER, "1", 1), (0, "auto", 9), (CAREFUL_AFTER, "auto", 1)]
+)
 def test_a_cancelled_job_is_read_no_further(
-    store: Store, redis: Client, desk: Desk, reader: FakeReader, monkeypatch: pytest.MonkeyPatch, attempts: int
+    store: Store,
+    redis: Client,
+    desk: Desk,
+    reader: FakeReader,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    views: str,
+    read: int,
 ) -> None:
     total = 3 * PART
-    job = submit(store, a_job(total, chunk_size=total))
+    job = submit(store, a_job(total, chunk_size=total, options=Options("fake", views=views)))
     redis.hset(keys.attempts(job.id), "0", attempts)
-    cancelling = CancellingSolver(store, job, reader.made)
+    cancelling = CancellingSolver(store, job, reader.solver(job.options))
     monkeypatch.setattr(reader, "solver", lambda options: cancelling)
     desk.solve(job.id, 0)
-    assert reader.made.asked == [1 if attempts else PART]
+    assert reader.made.asked == [read]
     assert counts_of(redis, job).done == 0
     assert job_of(redis, job).status(counts_of(redis, job)) is Status.CANCELLED
 
