@@ -29,7 +29,17 @@ from captcha_solver.training.loop import TrainSettings, train
 from captcha_solver.training.sliding import SlidingTask
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "lines and curves": ("lines", "arcs", "curves", "zigzags", "dotted-curves", "long-lines", "ellipses", "cuts"),
+    "lines and curves": (
+        "lines",
+        "arcs",
+        "curves",
+        "zigzags",
+        "dotted-curves",
+        "long-lines",
+        "ellipses",
+        "cuts",
+        "strikes",
+    ),
     "hatching, grids and specks": (
         "hatching",
         "fragments",
@@ -40,11 +50,30 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "salt-pepper",
         "noise",
     ),
-    "broken and hollow strokes": ("dotted", "bites", "hollow", "relief", "hair", "fill", "shadow", "translucent"),
+    "broken and hollow strokes": (
+        "dotted",
+        "bites",
+        "hollow",
+        "relief",
+        "hair",
+        "fill",
+        "shadow",
+        "translucent",
+        "even-odd",
+    ),
     "where letters stand": ("scatter", "arc", "bounce", "spread", "clip", "overlap", "collapse", "rotate-text"),
     "warps": ("wave", "perspective", "swirl", "ripple", "text-wave", "bend", "corner-warp", "skew"),
     "small and coarse print": ("crisp", "bitmap", "pixelate", "one-bit", "gif", "palette", "rescale"),
-    "negatives and blocks": ("invert-lines", "invert-blocks", "invert-arc", "negative", "edges", "occlude", "tiles"),
+    "negatives and blocks": (
+        "invert-lines",
+        "invert-blocks",
+        "invert-arc",
+        "negative",
+        "edges",
+        "occlude",
+        "tiles",
+        "cells",
+    ),
 }
 ALL = "all"
 LIKELY = 0.35  # each distortion of a family is at least this probable in the images compared on

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from captcha_solver.designs.knobs import Phase, SceneDistortion, setting, strength
+from captcha_solver.designs.distort_marks import curve
+from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 from captcha_solver.designs.scene import Mask, Scene, blend, near
 
 
@@ -68,6 +69,39 @@ class Cuts(Text):
             across, down = rng.uniform(left, right, 2).astype(int), rng.uniform(top, bottom, 2).astype(int)
             start, end = (int(across[0]), int(down[0])), (int(across[1]), int(down[1]))
             cv2.line(scene.mask, start, end, 0, max(1, round(self.width_px)), cv2.LINE_AA)
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes(Text):
+    """Strike each glyph through with about ``strike_count`` lines of its own, at any angle, in its ink or in any.
+
+    A line is about ``reach_fraction`` of its glyph's longer side long. ``width_px`` 0 means the glyphs' stroke width.
+    """
+
+    strike_count: float = strength(1.5, 0, 5)
+    reach_fraction: float = setting(1.1, 0.3, 2)
+    width_px: float = setting(1.5, 0, 8)
+    colour: str = choice("own", "random")
+
+    def apply(self, scene: Scene) -> None:
+        rng, width_px = scene.rng, self.width_px or scene.stroke_px
+        for index, (left, top, right, bottom) in enumerate(scene.glyph_boxes):
+            middle, side = np.array([left + right, top + bottom]) / 2, max(right - left, bottom - top)
+            lines = np.zeros_like(scene.mask)
+            for _ in range(int(self.strike_count + rng.random())):
+                half = side * self.reach_fraction * rng.uniform(0.6, 1.2) / 2
+                angle, aside = rng.uniform(0, np.pi), rng.uniform(-0.25, 0.25, 2) * side
+                along = half * np.array([np.cos(angle), np.sin(angle)])
+                curve(lines, (255,), np.stack([middle + aside - along, middle + aside + along]), width_px)
+            self._lay(scene, index, lines)
+
+    def _lay(self, scene: Scene, index: int, lines: Mask) -> None:
+        scene.mask = np.asarray(cv2.max(scene.mask, lines), np.uint8)
+        if self.colour == "random":
+            red, green, blue = scene.rng.integers(0, 256, 3).tolist()
+            scene.colour_text(lines, (red, green, blue))
+        elif scene.glyph_colours is not None:
+            scene.colour_text(lines, scene.glyph_colours[index])
 
 
 @dataclass(frozen=True, slots=True)

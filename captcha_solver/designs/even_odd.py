@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.designs.page import Page
-from captcha_solver.designs.scene import FloatArray, Mask, Scene
+from captcha_solver.designs.scene import INKED, FloatArray, Mask, Scene
 
 
 def reach_px(page: Page) -> FloatArray:
@@ -40,7 +40,7 @@ def lay_crossing(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slic
     region = scene.mask[place]
     region[:] = turned_over(region, glyph)
     if scene.inks is not None and scene.glyph_colours is not None:
-        scene.inks[place][glyph > 40] = scene.glyph_colours[index]
+        scene.inks[place][glyph > INKED] = scene.glyph_colours[index]
     if scene.owners is not None:
         owners = scene.owners[place]
         owners[(glyph > 80) | (owners == 0)] = index + 1

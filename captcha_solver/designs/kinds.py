@@ -49,6 +49,7 @@ KINDS: dict[str, type[Distortion]] = {
     "dotted": text.Dotted,
     "bites": text.Bites,
     "cuts": text.Cuts,
+    "strikes": text.Strikes,
     "shadow": text.Shadow,
     "relief": text.Relief,
     "fill": text.Fill,

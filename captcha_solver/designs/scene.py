@@ -13,10 +13,12 @@ from captcha_solver.types import Rgb
 FloatArray: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom in px
 
 MAX_SIDE_PX = 2048  # of a picture
 COLUMNS = np.arange(MAX_SIDE_PX, dtype=np.float32)[None, :]
 ROWS = np.arange(MAX_SIDE_PX, dtype=np.float32)[:, None]
+INKED = 40  # of 255: a pixel of the text layer covered more than this takes the colour of what covers it
 CROSS = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
 
 
@@ -40,7 +42,8 @@ class Scene:
     inks: Rgb | None  # (H, W, 3) colour of the text layer where it is not one colour
     glyph_colours: list[Colour] | None
     owners: Mask | None  # (H, W) which glyph (1-based) a pixel belongs to; None = not asked for
-    text_box: tuple[int, int, int, int]  # left, top, right, bottom of the drawn glyphs
+    text_box: Box  # of all glyphs as they were drawn
+    glyph_boxes: tuple[Box, ...] = ()  # of each, before the text or the picture was warped
     canvas: Rgb | None = None  # the picture so far, where it is more than the mask on a plain background
     laid: bool = False  # whether the text is on the canvas
     stroke: float = 0.0
@@ -65,6 +68,12 @@ class Scene:
             ink = self.ink if self.inks is None else self.inks
             self.canvas = blend(self.image, ink, self.mask)
         self.laid = True
+
+    def colour_text(self, where: Mask, colour: Colour) -> None:
+        """Give the text layer another ``colour`` wherever ``where`` (H, W) covers it."""
+        if self.inks is None:
+            self.inks = solid((self.height_px, self.width_px), self.ink)
+        self.inks[where > INKED] = colour
 
     def brush(self, colour: Colour) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
         """What to draw ``colour`` on, and the value to draw: the mask and 255 where that says the same."""

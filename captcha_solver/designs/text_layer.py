@@ -12,7 +12,7 @@ from captcha_solver.designs.cells import paint_cells
 from captcha_solver.designs.even_odd import crossing, lay_crossing, reach_px
 from captcha_solver.designs.layout import Placed, homographies
 from captcha_solver.designs.page import Page
-from captcha_solver.designs.scene import Mask, Scene, solid
+from captcha_solver.designs.scene import INKED, Mask, Scene, solid
 
 LOOK_UP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 CELL_FULL = 85  # of 255, a cell's mean coverage: a stroke thinner than a cell should not vanish
@@ -54,6 +54,7 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
                 max(b[2] for b in glyphs),
                 max(b[3] for b in glyphs),
             ),
+            glyph_boxes=tuple(tuple(b) for b in glyphs),
         )
         if page.coloured[row]:
             scene.inks = solid((height, width), scene.ink)
@@ -145,7 +146,7 @@ def reweighted(glyph: Mask, weight_px: float) -> Mask:
 
 def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice], opacity: float) -> None:
     if scene.inks is not None and scene.glyph_colours is not None:
-        scene.inks[place][glyph > 40] = scene.glyph_colours[index]
+        scene.inks[place][glyph > INKED] = scene.glyph_colours[index]
     if scene.owners is not None:
         scene.owners[place][glyph > 80] = index + 1
     region = scene.mask[place]
