@@ -81,8 +81,14 @@ lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip ins
 		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
 	$(COMPILE) $(AS_TESTED) --output-file datasets/external/generators.lock datasets/external/generators.in
 
-fonts: $(READY) ## fetch the fonts again from their packages and check their hashes (needs npm)
-	$(BIN)/python datasets/fonts/fetch.py
+fonts: .bench/fonts/.ready ## fetch the fonts again from their packages and check their hashes (needs npm)
+	.bench/fonts/bin/python datasets/fonts/fetch.py
+
+# The versions that the faces were cut down with: others may write the same glyphs as other bytes.
+.bench/fonts/.ready: | $(READY)
+	@rm -rf .bench/fonts && $(BIN)/python -m venv .bench/fonts
+	@.bench/fonts/bin/python -m pip --disable-pip-version-check install -qq fonttools==4.68.0 brotli==1.2.1
+	@touch $@
 
 external: .bench/generators/.ready ## install other people's generators, of PyPI and npm, and say what the PHP one needs
 	for generator in $(NODE); do (cd datasets/external/$$generator && npm ci --no-fund --no-audit); done

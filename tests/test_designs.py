@@ -10,9 +10,11 @@ import pytest
 from captcha_solver.designs.design import Design, DistortionSpec, Range
 from captcha_solver.designs.distort_layout import Hollow, Rotate
 from captcha_solver.designs.draw import CHUNK, Drawing, draw, draw_batch, draw_run, random_texts
+from captcha_solver.designs.fonts import common_families, families
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import Phase, at_severity, check_value, knobs_of
 from captcha_solver.designs.load import builtin_designs, load_design, parse_design
+from captcha_solver.designs.styles import style_of
 from captcha_solver.errors import DesignError
 from captcha_solver.types import Rgb
 
@@ -344,6 +346,59 @@ def test_busy_designs_have_more_distortions_than_quiet_ones() -> None:
     assert shares[0] == 0
     assert 0.05 < shares[1] < 0.16, "a tenth of them"
     assert 0.4 < shares[2] < 0.6, "half of them"
+
+
+def with_fonts(fonts: str, charset: str = '"alnum"', style: str = "") -> Design:
+    text = BASE.replace('faces = ["open-sans"]', fonts).replace('charset = "ABC"', f"charset = {charset}")
+    return parse_design(text + style, "base")
+
+
+def test_only_a_design_that_says_so_takes_the_wide_faces() -> None:
+    wide = {name for name, face in families().items() if face.wide}
+    assert len(families()) >= 250
+    assert len(common_families()) == 109, "the faces that every other design draws with"
+    for fonts in ("", 'kinds = ["sans", "display"]', "wide = false"):
+        assert not set(with_fonts(fonts).fonts.faces) & wide
+        assert with_fonts(fonts).fonts.partial == ()
+    assert {"arimo", "ribeye"} <= set(with_fonts("wide = true").fonts.faces)
+    display = with_fonts('kinds = ["display"]\nwide = true').fonts.faces
+    assert "ribeye" in display
+    assert "arimo" not in display
+    assert with_fonts('faces = ["arimo"]').fonts.faces == ("arimo",)
+    assert "arimo" not in with_fonts('wide = true\nexclude = ["arimo"]').fonts.faces
+    users = [name for name in DRAWN if set(load_design(name).fonts.faces) & wide]
+    assert users == ["wild"]
+
+
+def test_wide_is_true_or_false() -> None:
+    with pytest.raises(DesignError, match="expected true or false, received 'yes'"):
+        with_fonts('wide = "yes"')
+
+
+def test_a_style_takes_faces_without_lower_case_where_its_charset_has_none() -> None:
+    style = "\n[style]\nimages = [1, 1]\n"
+    design = with_fonts('kinds = ["pixel"]\nwide = true', '["lower", "upper"]', style)
+    assert "silkscreen" in design.fonts.partial
+    assert "silkscreen" not in design.fonts.faces
+    rng = np.random.default_rng(1)
+    seen = {False: set[str](), True: set[str]()}
+    for _ in range(300):
+        made, _ = style_of(design, rng, any_text=True)
+        assert made.fonts.partial == ()
+        seen["a" in made.lettering.charsets[0]] |= set(made.fonts.faces)
+    assert "silkscreen" in seen[False]
+    assert "silkscreen" not in seen[True]
+    given, _ = style_of(design, rng, any_text=False)
+    assert set(given.fonts.faces) <= set(design.fonts.faces)
+    excluded = with_fonts('kinds = ["pixel"]\nwide = true\nexclude = ["silkscreen"]', '"alnum"', style)
+    assert "silkscreen" not in excluded.fonts.partial
+
+
+def test_ghosts_are_drawn_in_faces_that_lack_digits() -> None:
+    plain = with_fonts('faces = ["silkscreen"]', '"ABC"')  # its 0 is missing
+    design = dataclasses.replace(plain, distortions=(spec("ghosts", 5),))
+    for drawing in draw_batch(design, ["ABC"] * 50, np.random.default_rng(1)):
+        assert (drawing.image != drawn(plain).image).any()
 
 
 def test_a_text_takes_one_of_several_spans_of_lengths() -> None:

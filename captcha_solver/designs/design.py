@@ -56,10 +56,14 @@ class Lettering:
 
 @dataclass(frozen=True, slots=True)
 class Fonts:
-    """Faces to choose from; ``mixed_probability`` is how often each glyph takes a face of its own."""
+    """Faces to choose from; ``mixed_probability`` is how often each glyph takes a face of its own.
+
+    ``partial`` faces lack some of the characters: a style chooses from them too if they have all of its charset.
+    """
 
     faces: tuple[str, ...]
     mixed_probability: float
+    partial: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.fonts import glyph_mask
+from captcha_solver.designs.fonts import find_face, glyph_mask
 from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 from captcha_solver.designs.scene import Scene, blend, near
 
@@ -112,6 +112,8 @@ class Ghosts(Background):
         for _ in range(round(self.ghost_count)):
             face = scene.faces[int(rng.integers(len(scene.faces)))]
             char = scene.text[int(rng.integers(len(scene.text)))] if rng.random() < 0.2 else str(rng.integers(10))
+            if char not in find_face(face).charset:  # a face without the digit
+                char = scene.text[0]
             size = max(8, int(scene.height_px * self.size_fraction * rng.uniform(0.5, 1.3)) // 8 * 8)
             ghost = glyph_mask(face, char, size).pixels
             turn = cv2.getRotationMatrix2D((ghost.shape[1] / 2, ghost.shape[0] / 2), rng.uniform(-60, 60), 1.0)

@@ -19,7 +19,8 @@ from captcha_solver.designs.places import data_folder
 from captcha_solver.errors import DesignError
 
 ALNUM = NAMED["alnum"]
-CACHED_MASKS = 32768  # about 1 KB each
+CACHED_MASKS = 98304  # about 2 KB each: all of every face at the sizes that glyphs are cached at, and some more
+CACHED_FONTS = 2048
 LARGEST_PX = 512
 
 
@@ -95,6 +96,12 @@ def faces_of_kind(kind: str, *, wide: bool = False) -> tuple[str, ...]:
     return tuple(face.name for face in known.values() if face.kind == kind)
 
 
+@cache
+def faces_with_all(names: tuple[str, ...], charset: str) -> tuple[str, ...]:
+    """Those of the faces ``names`` that draw every character of ``charset``."""
+    return tuple(name for name in names if set(charset) <= set(find_face(name).charset))
+
+
 def find_face(name: str) -> Family:
     """The face called ``name``; ``DesignError`` lists the valid names."""
     try:
@@ -137,7 +144,7 @@ def glyph_mask(family: str, char: str, size_px: int, crisp: bool = False) -> Gly
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=CACHED_FONTS)
 def load_font(family: str, size_px: int) -> ImageFont.FreeTypeFont:
     """The face at ``size_px`` pixels an em, laid out glyph by glyph (no ligatures, no kerning)."""
     if not 1 <= size_px <= LARGEST_PX:

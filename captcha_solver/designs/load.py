@@ -208,22 +208,24 @@ def _length(section: Section, value: object) -> tuple[int, int]:
 
 
 def _fonts(section: Section, lettering: Lettering) -> Fonts:
-    section.allow("faces", "kinds", "exclude", "wide", "mixed_probability")
+    section.allow("faces", "kinds", "exclude", "wide", "partial", "mixed_probability")
     known = families()
     wide = section.flag("wide", False)
-    faces = list(section.strings("faces"))
-    for face in (*faces, *section.strings("exclude")):
-        if face not in known:
-            raise section.fail("faces", f"no face {face!r}; expected some of {', '.join(known)}")
+    named = {key: list(section.strings(key)) for key in ("faces", "partial", "exclude")}
+    for key, names in named.items():
+        for face in names:
+            if face not in known:
+                raise section.fail(key, f"no face {face!r}; expected some of {', '.join(known)}")
+    faces, partial, excluded = named.values()
     for kind in section.strings("kinds"):
         if kind not in kinds():
             raise section.fail("kinds", f"no kind of font {kind!r}; expected some of {', '.join(sorted(kinds()))}")
         faces += [name for name in faces_of_kind(kind, wide=wide) if name not in faces]
-    excluded = section.strings("exclude")
     needed = set("".join(lettering.charsets))
     if not section.data.get("faces"):  # faces not asked for by name: only those that have every character
-        any_face = known if wide else common_families()
-        faces = [name for name in faces or any_face if needed <= set(known[name].charset)]
+        asked = faces or list(known if wide else common_families())
+        faces = [name for name in asked if needed <= set(known[name].charset)]
+        partial += [name for name in asked if wide and name not in faces and name not in partial]
     chosen = tuple(name for name in faces if name not in excluded)
     for name in chosen:
         missing = needed - set(known[name].charset)
@@ -231,7 +233,8 @@ def _fonts(section: Section, lettering: Lettering) -> Fonts:
             raise section.fail("faces", f"face {name!r} lacks {''.join(sorted(missing))!r}, which the charset asks for")
     if not chosen:
         raise section.fail("faces", "expected at least one face that has every character, received none")
-    return Fonts(chosen, section.number("mixed_probability", 0, 0, 1))
+    mixed = section.number("mixed_probability", 0, 0, 1)
+    return Fonts(chosen, mixed, tuple(name for name in partial if name not in excluded))
 
 
 def _palette(section: Section) -> Palette:

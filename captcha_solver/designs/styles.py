@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Range
+from captcha_solver.designs.fonts import faces_with_all
 
 KEPT_COLOURS = 0.6  # of styles have one canvas and one ink; the others draw them anew within one palette
 QUIET_SHARE = 0.2  # of the distortions that it might have had are left to a quiet style
@@ -31,16 +32,17 @@ def style_of(design: Design, rng: np.random.Generator, *, any_text: bool) -> tup
     size = max(lettering.size_fraction.draw(rng), SMALLEST_PX / canvas.height_px.low)
     size = min(size, lettering.size_fraction.high)
     charset = lettering.charsets[int(rng.integers(len(lettering.charsets)))]
+    charsets = (charset,) if any_text else lettering.charsets
     made = dataclasses.replace(
         design,
         canvas=canvas,
         lettering=dataclasses.replace(
             lettering,
-            charsets=(charset,) if any_text else lettering.charsets,
+            charsets=charsets,
             lengths=(lettering.lengths[int(rng.integers(len(lettering.lengths)))],),
             size_fraction=Range(size, size),
         ),
-        fonts=_fonts(design.fonts, rng),
+        fonts=_fonts(design.fonts, "".join(charsets), rng),
         palettes=(palette,),
         distortions=tuple(_fixed(spec, rng) for spec in on),
         busy_fraction=Range(1, 1),
@@ -64,11 +66,13 @@ def _canvas(design: Design, rng: np.random.Generator) -> Canvas:
     return Canvas(canvas.width_px, Range(height, height))
 
 
-def _fonts(fonts: Fonts, rng: np.random.Generator) -> Fonts:
+def _fonts(fonts: Fonts, charset: str, rng: np.random.Generator) -> Fonts:
+    """A few faces, of those that have all of ``charset``."""
+    fit = fonts.faces + faces_with_all(fonts.partial, charset)
     mixed = bool(rng.random() < fonts.mixed_probability)
     few = 1 if rng.random() < 0.5 else int(rng.integers(2, FEW_FACES + 1))
-    chosen = rng.permutation(len(fonts.faces))[: max(few, 2) if mixed else few].tolist()
-    return Fonts(tuple(fonts.faces[i] for i in chosen), float(mixed))
+    chosen = rng.permutation(len(fit))[: max(few, 2) if mixed else few].tolist()
+    return Fonts(tuple(fit[i] for i in chosen), float(mixed))
 
 
 def _fixed(spec: DistortionSpec, rng: np.random.Generator) -> DistortionSpec:

@@ -24,6 +24,8 @@ def to_toml(design: Design) -> str:
         "min_pitch_px": lettering.min_pitch_px,
     }
     faces = {"faces": list(fonts.faces), "mixed_probability": fonts.mixed_probability}
+    if fonts.partial:
+        faces["partial"] = list(fonts.partial)
     parts = [
         _table("", top),
         *_style(design),

@@ -2,9 +2,9 @@
 
     python datasets/fonts/fetch.py [FAMILY...]
 
-Needs `npm`, `pip` for the families that come from Python packages, and fontTools with brotli (`pip install
-fonttools[woff]`) for the faces that are cut down; packages are found by name, wherever the package managers of
-this machine are set up to look.
+Needs `npm`, `pip` for the families that come from Python packages, and fontTools with brotli for the faces that are
+cut down (`make fonts` installs both); packages are found by name, wherever the package managers of this machine are
+set up to look.
 
 A face with a `member_sha256` is cut down to 0-9A-Za-z: the package's file has that hash, the face's own is `sha256`.
 """
