@@ -61,7 +61,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "translucent",
         "even-odd",
     ),
-    "where letters stand": ("scatter", "arc", "bounce", "spread", "clip", "overlap", "collapse", "rotate-text"),
+    "where letters stand": (
+        "scatter",
+        "even-steps",
+        "arc",
+        "bounce",
+        "spread",
+        "clip",
+        "overlap",
+        "collapse",
+        "rotate-text",
+    ),
     "warps": ("wave", "perspective", "swirl", "ripple", "text-wave", "bend", "corner-warp", "skew"),
     "small and coarse print": ("crisp", "bitmap", "pixelate", "one-bit", "gif", "palette", "rescale"),
     "negatives and blocks": (

@@ -1,4 +1,4 @@
-"""Distortions that move whole texts: scatter, arc, rows, clip, pale-inks and crisp, by numbers."""
+"""Distortions that move whole texts: scatter, arc, rows, clip, pale-inks, crisp and even-steps, by numbers."""
 
 import dataclasses
 from itertools import pairwise
@@ -28,7 +28,7 @@ faces = ["open-sans"]
 background_levels = 240
 ink_levels = 20
 """
-NEW = ["scatter", "arc", "rows", "clip", "pale-inks", "crisp"]
+NEW = ["scatter", "arc", "rows", "clip", "pale-inks", "crisp", "even-steps"]
 
 
 def design(kind: str, severity: float = 3, **knobs: float | str) -> Design:
@@ -72,6 +72,27 @@ def test_scattered_glyphs_stand_apart_and_at_different_heights() -> None:
     assert np.ptp(spots[:, 0]) > 1.3 * np.ptp(plain[:, 0])
     assert np.ptp(spots[:, 1]) > 10
     assert np.ptp(plain[:, 1]) < 1
+
+
+@pytest.mark.parametrize("place", ["left", "middle"])
+def test_steps_are_even_whatever_the_widths(place: str) -> None:
+    drawing = drawn(design("even-steps", step_fraction=1.2, place=place), "XXOHXH")
+    assert drawing.owners is not None
+    columns = [np.flatnonzero((drawing.owners == i + 1).any(axis=0)) for i in range(6)]
+    spots = [x.min() if place == "left" else (x.min() + x.max()) / 2 for x in columns]
+    steps = np.diff(spots)
+    assert steps.max() - steps.min() <= 1
+    assert abs(steps.mean() - 1.2 * 30) < 1
+
+
+def test_narrow_steps_lay_wide_glyphs_over_each_other() -> None:
+    def width(step: float) -> int:
+        drawing = drawn(design("even-steps", step_fraction=step), "OOOOOO")
+        assert drawing.owners is not None
+        return int(np.ptp(np.flatnonzero(drawing.owners.any(axis=0))))
+
+    assert width(0.4) < 0.8 * int(np.ptp(middles(drawn(design("even-steps", 0), "OOOOOO"))[:, 0]))
+    assert width(0.4) < width(0.8) < width(1.2)
 
 
 def test_the_middles_of_glyphs_on_an_arc_lie_on_a_circle() -> None:

@@ -96,6 +96,23 @@ class Overlap(PageDistortion):
 
 
 @dataclass(frozen=True, slots=True)
+class EvenSteps(PageDistortion):
+    """Put glyphs at even steps, whatever their width, as scripts that place them one by one do.
+
+    ``place``: each begins where its step begins, or stands at the middle of it.
+    """
+
+    step_fraction: float = setting(0.65, 0.3, 1.5)
+    share_probability: float = strength(1, 0, 1)
+    place: str = choice("left", "middle")
+
+    def apply(self, page: Page, on: NDArray[np.bool_]) -> None:
+        chosen = on & (page.uniform_each(0, 1) < self.share_probability)
+        page.step_fraction[:] = np.where(chosen, self.step_fraction, page.step_fraction)
+        page.in_step_middle |= chosen & (np.asarray(self.place) == "middle")
+
+
+@dataclass(frozen=True, slots=True)
 class Collapse(PageDistortion):
     """Push glyphs together until their ink touches (crowding), each pair with ``share_probability``."""
 

@@ -28,6 +28,7 @@ KINDS: dict[str, type[Distortion]] = {
     "translucent": layout.Translucent,
     "spread": layout.Spread,
     "overlap": layout.Overlap,
+    "even-steps": layout.EvenSteps,
     "collapse": layout.Collapse,
     "two-layers": layout.TwoLayers,
     "scatter": places.Scatter,

@@ -83,6 +83,10 @@ def _measured(page: Page) -> tuple[list[list[GlyphMask]], FloatArray, FloatArray
 def _left_edges(page: Page, em: FloatArray) -> FloatArray:
     """Left edge of each glyph's ink in px, (N, L), from the pen positions of its row."""
     bearing, advance = em[:, :, 2], em[:, :, 4]
+    if page.step_fraction.any():
+        even, step = page.step_fraction > 0, page.step_fraction / page.stretch
+        advance = np.where(even, step, advance)
+        bearing = np.where(even, np.where(page.in_step_middle, (step - em[:, :, 0]) / 2, 0), bearing)
     if page.touch_fraction.any():  # crowd: the advance is the ink's own width
         touch = page.uniform(0, 1) < page.touch_fraction
         advance = np.where(touch, em[:, :, 0] - 0.03, advance)

@@ -39,6 +39,8 @@ class Page:
     uneven_fraction: FloatArray  # (N, 1) 0-1, how differently high the rows of cells are
     bend_fraction: FloatArray  # amplitude of the glyph's own elastic warp, in em
     touch_fraction: FloatArray  # (N, 1) 0-1, probability that a glyph is pushed against its neighbour
+    step_fraction: FloatArray  # (N, 1) from each glyph to the next, in em, whatever its width; 0 = as the face says
+    in_step_middle: NDArray[np.bool_]  # (N, 1) glyphs at the middle of their steps, not at the left
     rows: NDArray[np.int32]  # (N, 1) how many rows the text has
     centred: NDArray[np.bool_]  # (N, 1) rows centred below each other, not begun at one left edge
     indent_fraction: FloatArray  # how far the glyph's row is moved to the right, in em
@@ -108,6 +110,8 @@ def plain_page(
         uneven_fraction=np.zeros((n, 1), np.float32),
         bend_fraction=zero[5],
         touch_fraction=np.zeros((n, 1), np.float32),
+        step_fraction=np.zeros((n, 1), np.float32),
+        in_step_middle=np.zeros((n, 1), np.bool_),
         rows=np.ones((n, 1), np.int32),
         centred=np.zeros((n, 1), np.bool_),
         indent_fraction=zero[6],
