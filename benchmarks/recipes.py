@@ -2,9 +2,9 @@
 
 python -m benchmarks.recipes [FOLDER...] [--steps N] [--from NAME|PATH] [--only NAME]... [--out FOLDER]
 
-Scored, with case folded, on new images of designs that were not trained on and, where they are given, on folders with
-labels.csv. Differences are paired, image by image, from the training without any of these steps. Some steps need
-KERAS_BACKEND=torch. A bundle that is there already is not trained again, so that a long run can be cut off.
+Scored, with case folded, on new images of designs that were not trained on, of ``wild`` and, where they are given, on
+folders with labels.csv. Differences are paired, image by image, from the training without any of these steps. Some
+steps need KERAS_BACKEND=torch. A bundle that is there already is not trained again: a long run can be cut off.
 """
 
 import json

@@ -105,7 +105,7 @@ def _stepped(width: int, step: int) -> int:
 
 
 def spans(strip: Strip, steps: int) -> NDArray[np.float32]:
-    """Left and right image column of each of a model's ``steps`` over the strip: (T, 2) float32."""
+    """Left and right column, in the view, of each of a model's ``steps`` over the strip: (T, 2) float32."""
     edges = np.linspace(0, strip.pixels.shape[1], steps + 1)
     image_px = edges * strip.px_per_column
     return np.stack([image_px[:-1], image_px[1:]], axis=1).astype(np.float32)

@@ -60,7 +60,7 @@ class Solver:
         read = together(self._read, decoded)
         unsure = [place for place, each in enumerate(read) if each.value and self.views.wanted(each.value.reading)]
         for place, voted in zip(unsure, together(self._look_again, [read[place] for place in unsure]), strict=True):
-            read[place] = voted
+            read[place] = voted if voted.value else read[place]  # what was read once is not lost by a second look
         return [self._solution(each) for each in read]
 
     def _read(self, images: Sequence[Rgb]) -> list[Read]:

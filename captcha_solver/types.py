@@ -58,8 +58,8 @@ class Strip:
 class Scores:
     """What every route ends in.
 
-    ``log_probs`` (T, C) float32, class 0 "nothing here"; ``spans_px`` (T, 2) float32, left and right image column
-    of each step; ``collapse`` says whether repeats merge (CTC) or not (segments).
+    ``log_probs`` (T, C) float32, class 0 "nothing here"; ``spans_px`` (T, 2) float32, left and right column of
+    each step in the view that was read; ``collapse`` says whether repeats merge (CTC) or not (segments).
     """
 
     log_probs: NDArray[np.float32]

@@ -20,6 +20,7 @@ from captcha_solver.types import Character, Reading, Rgb
 WIDER, NARROWER = 1.12, 0.9
 DOUBLED_PX = 80  # an image whose shorter side is smaller is doubled
 STRONG_SHARE = 0.35  # of the densest row: a row with less ink is not text
+MOST_ODDS = 50.0  # log-odds; beyond, a probability is 0 or 1
 AUTO = "auto"
 CANVAS = "canvas"  # the view of the image as it came, not cut to its text
 USUAL = AUTO  # where nothing else is asked for
@@ -40,11 +41,13 @@ class View:
     of: "View | None" = None
 
     def image_column(self, column: float, start: float | None = None) -> float:
-        """The image column of a ``column``, which belongs to the piece of ``start`` (else to its own)."""
+        """The image column of a ``column``, held within the piece of ``start`` (else within its own)."""
         within = column if start is None else start
+        last = self.pixels.shape[1]
         for first, left_px in reversed(self.pieces):
             if within >= first:
-                return left_px + column - first
+                return left_px + float(min(max(column, first), last) - first)
+            last = first
         return self.left_px + column * self.px_per_column
 
     def in_image(self, reading: Reading) -> Reading:
@@ -130,7 +133,8 @@ class VoteFit:
         """How probably the text with that share (0-1) of the vote is right."""
         if not 0 < share < 1 or (self.slope, self.offset) == (1, 0):
             return share
-        return 1 / (1 + math.exp(-(self.slope * math.log(share / (1 - share)) + self.offset)))
+        odds = self.slope * math.log(share / (1 - share)) + self.offset
+        return 1 / (1 + math.exp(-min(max(odds, -MOST_ODDS), MOST_ODDS)))
 
 
 @dataclass(frozen=True, slots=True)

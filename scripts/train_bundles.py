@@ -4,9 +4,11 @@
 
 The same command again goes on where it was stopped: a stage that is done is skipped, one that was cut off goes on from
 its last checkpoint, two minutes back at most. A stage is done when FOLDER/NAME holds a bundle. The sliding stages take
-more than a day on two cores; with --more N the last one is repeated N times with other seeds.
+more than a day on two cores; with --more N the last one is repeated N times with other seeds. They cut images with
+the locator that is installed: install a new one first.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -125,6 +127,8 @@ def planned(names: Sequence[str], *, more: int, mnist: Path | None) -> list[Stag
     digits = () if mnist is None else tuple(replace(stage, sources=str(mnist)) for stage in DIGITS)
     stages = [*STAGES, *digits, *_further(more)]
     wanted = set(names) or {stage.name for stage in stages}
+    if "sliding" in wanted:
+        wanted |= {stage.name for stage in _further(more)}
     unknown = wanted - {stage.name for stage in stages}
     if unknown:
         known = ", ".join(stage.name for stage in stages)
@@ -191,10 +195,14 @@ def main(names: tuple[str, ...], out: Path, scale: float, more: int, mnist: Path
         if not (out / stage.name / MANIFEST).is_file():
             click.echo(f"training {stage.name}")
             run(stage.command(out / stage.name, scale))
+    made = {stage.name: out / stage.name for stage in stages if stage.name in SHIPPED}
+    if "sliding" in made:  # the last of those that went on with it, and when its further views are read
+        made["sliding"] = [out / stage.name for stage in stages if stage.name.startswith("sliding")][-1]
+        if "views" not in json.loads((made["sliding"] / MANIFEST).read_text("utf-8")):
+            run([sys.executable, "-m", "captcha_solver.training.fit_views", str(made["sliding"]), "--write"])
     if install:
-        for stage in stages:
-            if stage.name in SHIPPED:
-                _install(out / stage.name, SHIPPED[stage.name])
+        for name, bundle in made.items():
+            _install(bundle, SHIPPED[name])
 
 
 def _install(bundle: Path, place: Path) -> None:

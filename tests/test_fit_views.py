@@ -1,5 +1,6 @@
 """Fitting of views: rules, thresholds and calibration do what their names say, and the bundle keeps what was fitted."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.errors import BundleError
+from captcha_solver.models.bundle import MANIFEST, load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
 from captcha_solver.training.fit_views import RULES, SUREST, Looked, accuracy, fitted, main, platt, voted
 from captcha_solver.views import VIEWS, VoteFit
@@ -65,7 +67,27 @@ def test_what_was_fitted_is_kept_in_the_bundle(tmp_path: Path) -> None:
     assert load_solver(copied, views="auto").views.fit == bundle.views
 
 
-def test_a_bundle_with_an_impossible_fit_is_refused(tmp_path: Path) -> None:
+def test_shares_that_tell_right_from_wrong_give_a_fit_that_can_be_used() -> None:
+    shares = np.random.default_rng(0).random(400)
+    with np.errstate(all="raise"):
+        slope, offset = platt(shares, shares > 0.5)
+    assert 1 < slope < 60
+    fit = VoteFit(0.5, slope, offset)
+    assert fit.confidence(1e-9) < 0.01 < 0.99 < fit.confidence(1 - 1e-9)
+    assert VoteFit(0.5, 1e6, 0.0).confidence(0.4) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_fit_that_is_impossible_is_refused(tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(shipped_bundles()["sliding"], copied)
+    manifest = json.loads((copied / MANIFEST).read_text())
+    manifest["views"]["slope"] = 0
+    (copied / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="slope above 0"):
+        load_bundle(copied)
+
+
+def test_a_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [str(tmp_path / "none")])
     assert done.exit_code == 1
     assert "none" in done.output

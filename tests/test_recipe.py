@@ -1,5 +1,7 @@
 """Recipes: steps are named and bounded; joined, sieved and doubled strips keep their labels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import shipped_bundles
 from captcha_solver.slide import SlideSettings
 from captcha_solver.training.recipe import Recipe, parse_recipe
+from captcha_solver.training.run import TrainRequest, run
 from captcha_solver.training.sliding import (
     LONGEST_LABEL,
     MakeStrips,
@@ -36,7 +39,9 @@ def test_steps_are_said_by_name() -> None:
     assert Recipe(joined=0.2, aligned=0.1, guided=0.3).in_torch == ("aligned", "guided")
 
 
-@pytest.mark.parametrize("step", ["joint=0.2", "joined", "joined=much", "joined=2", "joined=-1", "joined=nan"])
+@pytest.mark.parametrize(
+    "step", ["joint=0.2", "joined", "joined=much", "joined=2", "joined=-1", "joined=nan", "sieved=1"]
+)
 def test_other_steps_are_refused(step: str) -> None:
     with pytest.raises(OptionError, match="expected"):
         parse_recipe([step])
@@ -97,3 +102,9 @@ def test_edges_move_as_far_as_the_recipe_says() -> None:
     assert (cut_to_text(image, rng, 0.0) == exact).all()
     heights = np.array([len(cut_to_text(image, rng, 0.1)) for _ in range(200)]) - len(exact)
     assert 0.05 * len(exact) < heights.std() < 0.2 * len(exact)
+
+
+def test_a_recipe_is_the_sliding_routes_alone(tmp_path: Path) -> None:
+    request = TrainRequest(("plain",), tmp_path / "out", "segmented", None, None, {"recipe": Recipe(joined=0.2)})
+    with pytest.raises(OptionError, match="route sliding alone, received one for segmented"):
+        run(request)

@@ -74,3 +74,29 @@ def test_a_stage_is_a_command_of_the_library(tmp_path: Path) -> None:
         *("train", "wild:2", f"{tmp_path / 'pictures' / 'lower4'}:3", "--seed", "4"),
         *("--from", str(tmp_path / "a"), "--minutes", "1", "--out", str(tmp_path / "b")),
     ]
+
+
+def test_more_sliding_stages_follow_and_the_last_is_fitted_and_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [stage.name for stage in planned(["sliding"], more=2, mnist=None)][-3:] == [
+        "sliding",
+        "sliding-1",
+        "sliding-2",
+    ]
+    calls: list[str] = []
+    installed: dict[str, str] = {}
+
+    def run(command: list[str]) -> None:
+        calls.append(" ".join(command[2:]))
+        if "--out" in command:
+            out = Path(command[command.index("--out") + 1])
+            out.mkdir(parents=True)
+            (out / MANIFEST).write_text("{}")
+
+    monkeypatch.setattr(train_bundles, "run", run)
+    monkeypatch.setattr(train_bundles, "_install", lambda bundle, place: installed.update({place.name: bundle.name}))
+    done = CliRunner().invoke(main, ["sliding", "--more", "2", "--install", "--out", str(tmp_path / "runs")])
+    assert done.exit_code == 0, done.output
+    assert calls[-1] == f"captcha_solver.training.fit_views {tmp_path / 'runs' / 'sliding-2'} --write"
+    assert installed == {"sliding": "sliding-2"}

@@ -167,3 +167,13 @@ def test_an_answer_does_not_depend_on_the_other_images() -> None:
     alone = Solver(Hatched(), views=views).solve(hatched())
     among = Solver(Hatched(), views=views).solve_batch([picture(255), hatched(), b"broken", hatched()])[1]
     assert (alone.text, alone.confidence, alone.views) == (among.text, among.confidence, among.views)
+
+
+def test_what_was_read_once_is_kept_where_a_second_look_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(readings: Sequence[Reading], fit: VoteFit) -> Reading:
+        raise OverflowError
+
+    monkeypatch.setattr("captcha_solver.solver.vote", fails)
+    solver = Solver(FakeRecognizer(["alpha"]), views=ViewSettings(3, always=True))
+    solution = solver.solve(picture(0))
+    assert (solution.text, solution.failure, solution.views) == ("alpha", None, 1)

@@ -44,7 +44,7 @@ class Reader:
         return self._solvers[options]
 
     def at_once(self, options: Options, readings: int) -> int:
-        """How many images to read together so that the network reads at most ``readings`` times; never less than one.
+        """How many images to read together so that the network reads about ``readings`` times; never less than one.
 
         Views count: the more of them an image may be read in, the fewer images are read before anybody looks up.
         """

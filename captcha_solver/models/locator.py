@@ -9,9 +9,9 @@ CELL_PX, PARTS = 4, 2  # a cell of the output is 4 x 4 pixels, in 2 x 2 parts
 def build_locator(channels: int = 32) -> Any:
     """A Keras model over whole images, normalised to mean 0 and deviation 1.
 
-    Input shape: (N, H, W, 3) float32, H and W multiples of 8. Output shape: (N, H // 4, W // 4, 4), the logits of glyph
+    Input shape: (N, H, W, 3) float32, H and W multiples of 4. Output shape: (N, H // 4, W // 4, 4), the logits of glyph
     pixels in the upper left, upper right, lower left and lower right part of each cell of 4 x 4 pixels. Fully
-    convolutional, with dilated residual convolutions (Yu and Koltun 2016): each cell sees 85 rows and columns, so that
+    convolutional, with dilated residual convolutions (Yu and Koltun 2016): each cell sees 81 rows and columns, so that
     a letter is told from a line across the canvas by its neighbours.
 
     Example: ``build_locator()(np.zeros((1, 64, 160, 3)))`` has shape (1, 16, 40, 4).

@@ -30,6 +30,8 @@ NEAR = 0.001  # of the best accuracy: the lowest threshold that comes so near is
 SEED = 987_654_326  # no training seed draws from this stream
 FEWEST = 50  # images that the calibration is fitted on: where fewer are voted on, on all
 STEPS = 100  # of Newton's method
+RIDGE, FARTHEST = 0.05, 50.0  # of the regression: how firmly, and log-odds beyond which nothing changes
+BEGIN = np.array([1.0, 0.0])
 
 Weigh = Callable[[float], float]
 RULES: dict[str, Weigh] = {
@@ -113,14 +115,17 @@ def shares_of(looked: Sequence[Looked]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def platt(shares: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and offset of the logistic regression of ``right`` on the log-odds of ``shares`` (Platt 1999)."""
+    """Slope and offset of the logistic regression of ``right`` on the log-odds of ``shares`` (Platt 1999).
+
+    A weak ridge about slope 1 and offset 0 holds them where a share tells all that is right from all that is wrong.
+    """
     clipped = np.clip(shares, 1e-4, 1 - 1e-4)
     x = np.stack([np.log(clipped / (1 - clipped)), np.ones(len(shares))], axis=1)
-    weights = np.array([1.0, 0.0])
+    weights = BEGIN
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-x @ weights))
-        gradient = x.T @ (p - right)
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -FARTHEST, FARTHEST)))
+        gradient = x.T @ (p - right) + RIDGE * (weights - BEGIN)
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + RIDGE * np.eye(2)
         weights = weights - np.linalg.solve(curvature, gradient)
     return float(weights[0]), float(weights[1])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from captcha_solver.errors import OptionError
 
+MOST_SIEVED = 0.95
 IN_TORCH = ("consistent", "aligned", "guided")  # parts of the loss: they need KERAS_BACKEND=torch
 
 
@@ -33,6 +34,10 @@ class Recipe:
         for name, value in asdict(self).items():
             if not 0 <= value <= 1:
                 raise OptionError(f"expected {name} of a recipe in 0..1, received {value}")
+        if self.sieved > MOST_SIEVED:
+            raise OptionError(
+                f"expected sieved of a recipe up to {MOST_SIEVED}, received {self.sieved}: nothing may be left"
+            )
 
     @property
     def in_torch(self) -> tuple[str, ...]:

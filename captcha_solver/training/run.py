@@ -39,6 +39,8 @@ def run(request: TrainRequest) -> Path:
         raise OptionError("expected a folder or a design to train on, received none")
     if request.labels is not None and request.labels < 1:
         raise OptionError(f"expected labels above 0, received {request.labels}")
+    if request.route != "sliding" and request.asked.get("recipe") is not None:
+        raise OptionError(f"expected a recipe for the route sliding alone, received one for {request.route}")
     start = None if request.start_from is None else _bundle(request.start_from)
     return TASKS[request.route](request, start).path
 

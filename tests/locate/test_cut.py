@@ -35,3 +35,10 @@ def test_several_lines_are_read_both_ways_and_one_in_one() -> None:
     whole = Box(30, 8, 140, 72)
     assert [view.pixels.shape[:2] for view in cuts(IMAGE, Found(whole, (UPPER, LOWER)))] == [(64, 110), (30, 200)]
     assert [view.pixels.shape[:2] for view in cuts(IMAGE, Found(whole, (whole,)))] == [(64, 110)]
+
+
+def test_columns_across_a_seam_stay_within_the_line_of_their_middle() -> None:
+    view = in_one_line(IMAGE, [UPPER, LOWER])
+    assert [view.image_column(column, 96.0) for column in (90.0, 104.0)] == [120.0, 130.0]
+    assert [view.image_column(column, 103.0) for column in (95.0, 110.0)] == [40.0, 50.0]
+    assert view.image_column(230.0, 190.0) == 140.0
