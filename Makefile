@@ -1,5 +1,6 @@
 # Two commands set everything up on a fresh clone: `make demo` and `make test`.
-# They need Python 3.11-3.13 with venv, make and git; packages come from wherever pip is set up to look.
+# They need Python 3.11-3.13 with venv, make and git, on Linux (x86-64, arm64) or macOS (Apple silicon); packages come
+# from wherever pip is set up to look.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,6 +16,8 @@ PEERS := ddddocr rapidocr
 SETS ?=
 COMPILE := PATH="$(BIN):$$PATH" uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# `make lock UPGRADE=` adds what is new to requirements.lock, and leaves the versions of the rest as they are.
+UPGRADE ?= --upgrade
 # The images get the versions that the tests ran with.
 AS_TESTED := --upgrade --constraint requirements.lock
 
@@ -23,7 +26,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos lock fonts external leaderboard wheel clean
+.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos lock fonts swagger external leaderboard wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,13 +75,13 @@ chaos: $(READY) ## kill workers, Redis and the API during jobs of 20,000 images;
 lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip install uv)
 	@command -v uv >/dev/null || PATH="$(BIN):$$PATH" command -v uv >/dev/null || \
 		{ echo "make lock needs uv: $(BIN)/pip install uv" >&2; exit 3; }
-	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --extra service --output-file requirements-service.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --extra service --output-file deploy/gpu.lock pyproject.toml deploy/gpu.in
 	$(COMPILE) $(AS_TESTED) --extra service --extra train --output-file deploy/audits.lock pyproject.toml
 	$(COMPILE) $(AS_TESTED) --output-file deploy/dashboard.lock deploy/dashboard.in
 	for peer in $(PEERS); do \
-		$(COMPILE) --upgrade --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
+		$(COMPILE) $(UPGRADE) --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
 	$(COMPILE) $(AS_TESTED) --output-file datasets/external/generators.lock datasets/external/generators.in
 
 fonts: .bench/fonts/.ready ## fetch the fonts again from their packages and check their hashes (needs npm)
@@ -89,6 +92,9 @@ fonts: .bench/fonts/.ready ## fetch the fonts again from their packages and chec
 	@rm -rf .bench/fonts && $(BIN)/python -m venv .bench/fonts
 	@.bench/fonts/bin/python -m pip --disable-pip-version-check install -qq fonttools==4.68.0 brotli==1.2.1
 	@touch $@
+
+swagger: ## fetch Swagger UI, which draws /docs, again from its package and check its hashes (needs npm)
+	python3 api/swagger/fetch.py
 
 external: .bench/generators/.ready ## install other people's generators, of PyPI and npm, and say what the PHP one needs
 	for generator in $(NODE); do (cd datasets/external/$$generator && npm ci --no-fund --no-audit); done

@@ -11,7 +11,7 @@ from api.auth import KeyRing
 from api.document import document
 from api.metrics import Metrics
 from api.middleware import Around
-from api.routes import audits, jobs, results, solve, state
+from api.routes import audits, documentation, jobs, results, solve, state
 from api.service import make_service
 from api.uploads import Gate
 from captcha_solver import __version__
@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         license_info={"name": "MIT"},
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.small_gate = Gate(SMALL_UPLOADS)
     app.state.metrics = Metrics(service)
     app.add_middleware(Around, metrics=app.state.metrics, max_body=settings.max_body)
-    routers = [each.router for each in (solve, jobs, results, audits, state)]
+    routers = [each.router for each in (solve, jobs, results, audits, state, documentation)]
     for router in routers:
         app.include_router(router)
     problems.install(app, [*app.routes, *(route for router in routers for route in router.routes)])

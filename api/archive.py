@@ -1,20 +1,20 @@
 """A zip file in, its images out one after the other; nothing is extracted, and what looks like an attack is refused."""
 
-import csv
 import io
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import IO, cast
 
 from api.problems import Problem
+from captcha_solver.errors import DatasetError
+from captcha_solver.label_table import LABELS, Row, fit, merged, parse_labels, plain_name
 from workers.messages import Upload
 
-LABELS = "labels.csv"
 MOST_RATIO = 200  # unpacked to packed; a drawn PNG does not pack, a blank BMP at about 100
 RATIO_FROM = 64 * 1024  # bytes: smaller files may pack as well as they like
 LONGEST_NAME = 255
@@ -47,7 +47,6 @@ class Archive:
         self._limits = limits
         self._zip = _opened(file, limits)
         entries = [entry for entry in self._zip.infolist() if not entry.filename.endswith("/")]
-        names = [entry.filename for entry in entries]
         if len(entries) > limits.files + 1:
             raise _too_many(limits)
         if sum(entry.file_size for entry in entries) > limits.total_bytes:
@@ -56,28 +55,29 @@ class Archive:
             raise _refused("overlap", "expected files one after the other in the archive, received some that overlap")
         for entry in entries:
             self._check(entry)
-        if len(set(names)) < len(names):
+        names = {plain_name(entry.filename): entry for entry in entries}
+        if len(names) < len(entries):
             raise _refused("duplicate_name", "expected each name once in the archive, received one twice")
-        self._entries = [entry for entry in entries if _is_image(entry.filename)]
-        self.labels = self._read_labels() if LABELS in names else {}
+        self._entries = {name: entry for name, entry in names.items() if name is not None and _is_image(name)}
+        self.rows = self._read_labels()
+        self.labels, self.label_use = fit(self.rows, self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
     def names(self) -> list[str]:
-        """Of the images, as they stand in the archive."""
-        return [entry.filename for entry in self._entries]
+        """Of the images: their ``plain_name``s, the folders in the archive among them."""
+        return list(self._entries)
 
     def __iter__(self) -> Iterator[Upload]:
-        for entry in self._entries:
-            yield Upload(entry.filename, self._read(entry, self._limits.file_bytes), self.labels.get(entry.filename))
+        for name, entry in self._entries.items():
+            yield Upload(name, self._read(entry, self._limits.file_bytes), self.labels.get(name))
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
-        name, path = entry.filename, PurePosixPath(entry.filename)
-        shown = repr(name[:60])
-        odd = not name or ".." in path.parts or set(name) & set("\\:") or not entry.orig_filename.isprintable()
-        if odd or path.is_absolute():
+        name = plain_name(entry.filename)
+        shown = repr(entry.filename[:60])
+        if name is None or ":" in name or not entry.orig_filename.isprintable():
             raise _refused("bad_name", f"expected plain relative names in the archive, received {shown}")
         if len(name) > LONGEST_NAME:
             raise _refused("bad_name", f"expected names of at most {LONGEST_NAME} characters, received {shown}")
@@ -87,9 +87,9 @@ class Archive:
             raise _refused("encrypted", f"expected files without a password, received {shown}")
         if entry.compress_type not in METHODS:
             raise _refused("method", f"expected stored or deflated files, received {shown}")
-        if path.suffix.lower() in NESTED:
+        if PurePosixPath(name).suffix.lower() in NESTED:
             raise _refused("nested", f"expected no archive in the archive, received {shown}")
-        if name != LABELS and entry.file_size > self._limits.file_bytes:
+        if not _is_labels(name) and entry.file_size > self._limits.file_bytes:
             raise Problem(
                 413, "file_too_large", f"expected files of at most {self._limits.file_bytes:,} bytes, received {shown}"
             )
@@ -110,23 +110,23 @@ class Archive:
             raise _refused("damaged", f"{entry.filename[:60]!r} in the archive cannot be read ({error})") from error
         return b"".join(parts)
 
-    def _read_labels(self) -> dict[str, str]:
-        data = self._read(self._zip.getinfo(LABELS), LARGEST_LABELS)
-        labels: dict[str, str] = {}
-        try:
-            rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
-            if [cell.strip().lower() for cell in next(rows, [])] != ["filename", "label"]:
-                raise _refused("labels", f"expected {LABELS} to begin with filename,label")
-            for row in rows:
-                if len(row) != 2 or not row[1].strip():
-                    continue
-                labels[row[0].strip()] = row[1].strip()
-                if len(row[1].strip()) > LONGEST_LABEL or len(labels) > self._limits.files:
-                    most = f"{self._limits.files:,} labels of at most {LONGEST_LABEL} characters"
-                    raise _refused("labels", f"expected at most {most} in {LABELS}, received more")
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise _refused("labels", f"expected {LABELS} of filename,label in UTF-8, received: {error}") from error
-        return labels
+    def _read_labels(self) -> list[Row]:
+        """The rows of every ``labels.csv``: each names files relative to the folder that it lies in."""
+        rows: list[Row] = []
+        for entry in self._zip.infolist():
+            name = plain_name(entry.filename)
+            if name is None or entry.is_dir() or not _is_labels(name):
+                continue
+            try:
+                found = parse_labels(self._read(entry, LARGEST_LABELS), name, most=self._limits.files - len(rows))
+            except DatasetError as error:
+                raise _refused("labels", str(error)) from error
+            if any(len(row.label) > LONGEST_LABEL for row in found):
+                detail = f"expected labels of at most {LONGEST_LABEL} characters in {name}, received a longer one"
+                raise _refused("labels", detail)
+            folder = name[: -len(LABELS)]
+            rows += [replace(row, filename=folder + row.filename) for row in found]
+        return merged(rows)
 
 
 class _Counting:
@@ -157,9 +157,17 @@ def _too_many(limits: ArchiveLimits) -> Problem:
     return Problem(413, "too_many_files", f"expected at most {limits.files:,} files in the archive, received more")
 
 
+def _is_labels(name: str) -> bool:
+    return PurePosixPath(name).name == LABELS and not _is_leftover(name)
+
+
 def _is_image(name: str) -> bool:
     """Whether an entry is to be read: not the labels, nor what a desktop leaves in a folder."""
-    return name != LABELS and not set(PurePosixPath(name).parts) & {*LEFTOVERS}
+    return not _is_labels(name) and not _is_leftover(name)
+
+
+def _is_leftover(name: str) -> bool:
+    return bool(set(PurePosixPath(name).parts) & {*LEFTOVERS}) or PurePosixPath(name).name.startswith("._")
 
 
 def _refused(code: str, detail: str) -> Problem:

@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 from fastapi import Request
 
 from api.archive import Archive, ArchiveLimits
+from api.bodies import is_zip, json_body, media_type, spooled, unsupported, validated, whole_body
 from api.problems import Problem
 from api.schemas import AuditOptions, AuditRequest
-from api.uploads import JSON, ZIP, ZIP_ALSO, json_body, media_type, spooled, unsupported, validated, whole_body
+from api.uploads import JSON, RAW, ZIP, ZIP_ALSO
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.settings import BUDGETS, AuditSettings
 from captcha_solver.audit.split import FEWEST_TESTED
@@ -50,11 +51,12 @@ class Asked:
     @property
     def count(self) -> int:
         """How many images have a label."""
-        return sum(bool(self.images.labels.get(name)) for name in self.images.names) if self.images else 0
+        return len(self.images.labels) if self.images else 0
 
     def audit(self, owner: str) -> Audit:
         """The record of the audit, without an id and a time yet."""
-        return Audit("", owner, self.name, self.source, self.settings, 0.0, 0.0, self.improve, self.count)
+        notes = self.images.label_use.told if self.images else ()
+        return Audit("", owner, self.name, self.source, self.settings, 0.0, 0.0, self.improve, self.count, notes)
 
     def fingerprint(self) -> str:
         """SHA-256 of all that is asked for: the same for the same request sent again."""
@@ -66,7 +68,10 @@ class Asked:
 
 
 async def read_audit(request: Request, settings: Settings) -> Asked:
-    """What a request asks for: a stored design by name, a design as TOML, or a zip of labelled images."""
+    """What a request asks for: a stored design by name, a design as TOML, or a zip of labelled images.
+
+    The latter two also as ``application/octet-stream``, which is what generated clients send: they are told by content.
+    """
     media = media_type(request)
     query = _query(request)
     if media == JSON:
@@ -77,11 +82,22 @@ async def read_audit(request: Request, settings: Settings) -> Asked:
     if media == TOML:
         text = await whole_body(request, LARGEST_TOML)
         return await asyncio.to_thread(_written, text, query)
-    if media in (ZIP, ZIP_ALSO):
+    if media in (ZIP, ZIP_ALSO, RAW):
         file = await spooled(request, settings.max_body)
+        if media == RAW and not is_zip(file):
+            return await asyncio.to_thread(_written, _short(file), query)
         limits = ArchiveLimits(settings.max_files, settings.max_file, settings.max_audit)
         return _uploaded(await asyncio.to_thread(Archive, file, limits), query)
-    raise unsupported(media, (JSON, TOML, ZIP))
+    raise unsupported(media, (JSON, TOML, ZIP, RAW))
+
+
+def _short(file: IO[bytes]) -> bytes:
+    """The bytes of a design; ``Problem`` 413 where they are too many for one."""
+    data = file.read(LARGEST_TOML + 1)
+    if len(data) > LARGEST_TOML:
+        detail = f"expected a zip, or a design of at most {LARGEST_TOML:,} bytes, received more that is no zip"
+        raise Problem(413, "too_large", detail)
+    return data
 
 
 @cache

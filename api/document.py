@@ -13,6 +13,7 @@ from api.schemas import (
     HIGHEST_PRICE,
     LENGTH,
     MOST_MINUTES,
+    MOST_OF_A_CHARSET,
     MOST_TESTED,
     SUBJECT_NAME,
     VIEWS,
@@ -28,10 +29,12 @@ BUDGETS = r"^(0|[1-9][0-9]{1,3})(,(0|[1-9][0-9]{1,3})){0,11}$"
 MODEL = {"$ref": "#/components/schemas/ModelName"}
 FILE: dict[str, Any] = {"type": "string", "format": "binary"}  # may be empty: its item fails, not the job
 IMAGE: dict[str, Any] = {**FILE, "minLength": 1}
-ARCHIVE: dict[str, Any] = {**FILE, "description": "A zip of images, with a labels.csv or without"}
+# Bodies are described in media types that generators of clients know; the routes take image/*, application/zip and
+# application/toml as well.
+ARCHIVE: dict[str, Any] = {**IMAGE, "description": "A zip of images, with a labels.csv or without; or one image"}
 READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say them
     "model": MODEL,
-    "charset": {"type": "string", "maxLength": 64, "pattern": CHARSET},
+    "charset": {"type": "string", "maxLength": MOST_OF_A_CHARSET, "pattern": CHARSET},
     "length": {"type": "string", "pattern": LENGTH},
     "fold_case": {"type": "boolean"},
     "views": {"type": "string", "pattern": VIEWS, "default": USUAL},
@@ -47,7 +50,7 @@ SOLVE_FORM: dict[str, Any] = {
 JOB_FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "files[]": {"type": "array", "items": FILE, "minItems": 1, "maxItems": 1000},
+        "files[]": {"type": "array", "items": FILE, "minItems": 1, "description": "1,000 at most"},
         **READING,
         "labels": {"$ref": "#/components/schemas/Labels"},
         "metadata": {"$ref": "#/components/schemas/Metadata"},
@@ -69,7 +72,7 @@ AUDIT_QUERY: dict[str, Any] = {  # AuditOptions, as a query can say them
     "price_label": PRICE,
     "price_attempt": PRICE,
 }
-LABELLED: dict[str, Any] = {**FILE, "description": "A zip of images and a labels.csv"}
+SUBJECT: dict[str, Any] = {**FILE, "description": "A zip of images and a labels.csv, or a design of yours as TOML"}
 
 HEADERS: dict[str, Any] = {
     "Location": {"description": "Where the job is", "schema": {"type": "string"}},

@@ -19,7 +19,6 @@ SECURITY = {
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-store",
 }
-DOCUMENTATION = {"/docs", "/redoc"}  # pages with scripts
 QUIET = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("api")
@@ -47,7 +46,7 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                more = {} if scope["path"] in DOCUMENTATION else dict(SECURITY)
+                more = dict(SECURITY)
                 more[b"x-request-id"] = request_id.encode()
                 more |= {name.lower().encode(): value.encode() for name, value in state.get("headers", {}).items()}
                 present = {name.lower() for name, _ in message["headers"]}

@@ -1,5 +1,6 @@
 """The shapes of requests and responses, as they stand in the OpenAPI document."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ from pydantic import (
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.settings import TESTED
 from captcha_solver.audit.split import FEWEST_TESTED
+from captcha_solver.charset import parse_charset
+from captcha_solver.decode import parse_length
+from captcha_solver.errors import OptionError
 from captcha_solver.views import CHOICES, USUAL
 from workers.messages import Status
 
@@ -25,16 +29,40 @@ AUDIT_ID = r"^aud_[0-9a-f]{32}$"
 SUBJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,99}$"
 FEWEST_LABELS, MOST_LABELS, MOST_BUDGETS = 10, 9999, 12  # of an audit's budgets, where they are not 0
 MOST_TESTED, MOST_MINUTES, HIGHEST_PRICE = 2000, 24 * 60, 1e6
-CHARSET = r"^[0-9A-Za-z+]*[0-9A-Za-z][0-9A-Za-z+]*$"
+CHARSET = r"^\S+$"  # parse_charset says more
+MOST_OF_A_CHARSET = 256
 LENGTH = r"^[1-9][0-9]{0,2}(-[1-9][0-9]{0,2})?$"
 VIEWS = rf"^({'|'.join(CHOICES)})$"
-BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
-Base64 = Annotated[str, Field(pattern=BASE64, min_length=1, json_schema_extra={"contentEncoding": "base64"})]
+Base64 = Annotated[str, Field(description="The file's bytes: base64, or a data: URI; what is neither fails alone")]
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """What refuses a text that ``parse`` refuses, and lets all others pass as they are."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except OptionError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return check
+
+
+Charset = Annotated[
+    str,
+    StringConstraints(pattern=CHARSET, max_length=MOST_OF_A_CHARSET),
+    AfterValidator(_checked(parse_charset)),
+    Field(description="digits, lower+digits, a-z0-9, ... or the characters; with fold_case both cases of them"),
+]
+Length = Annotated[
+    str, StringConstraints(pattern=LENGTH), AfterValidator(_checked(parse_length)), Field(description="4, or 4-6")
+]
 
 
 def _all_texts(labels: Any) -> Any:
@@ -59,10 +87,8 @@ class ReadingOptions(Strict):
     """How images are to be read; all of it optional."""
 
     model: str | None = Field(default=None, description="One of the names that GET /v1/models lists")
-    charset: str | None = Field(
-        default=None, max_length=64, pattern=CHARSET, description="digits, lower+digits, alnum, ... or the characters"
-    )
-    length: str | None = Field(default=None, pattern=LENGTH, description="4, or 4-6")
+    charset: Charset | None = None
+    length: Length | None = None
     fold_case: bool = Field(default=False, strict=True, description="Labels: upper and lower case are the same letter")
     views: str = Field(
         default=USUAL, pattern=VIEWS, description="Views that an image is read in; auto: all where the first is unsure"
@@ -77,7 +103,7 @@ class JobOptions(ReadingOptions):
 
 class JsonImage(Strict):
     id: Name | None = Field(default=None, description="Its name; else its place in the list")
-    image: Base64 = Field(description="The file's bytes, base64")
+    image: Base64
     label: Label | None = None
 
 
@@ -86,7 +112,7 @@ class JobRequest(JobOptions):
 
 
 class SolveRequest(ReadingOptions):
-    image: Base64 = Field(description="The file's bytes, base64")
+    image: Base64
 
 
 def _no_text(value: Any) -> Any:
@@ -141,7 +167,7 @@ class AuditOptions(AuditHow):
 
 
 class AuditRequest(AuditHow):
-    design: str = Field(description="A stored design; one of your own is sent as application/toml")
+    design: str = Field(description="A stored design; one of your own is sent as TOML")
 
 
 class CellsOut(BaseModel):
@@ -178,6 +204,7 @@ class AuditOut(BaseModel):
     expires_at: datetime
     cells: CellsOut
     images: int
+    notes: list[str] = Field(description="What of an archive is not used, a sentence each; caveats of the report")
     settings: AuditSettingsOut
     error: str | None = Field(description="Why it failed")
     links: dict[str, str]
@@ -199,8 +226,19 @@ class ModelRef(BaseModel):
     sha256: str
 
 
+class LabelUseOut(BaseModel):
+    """How the labels that came in a table (labels.csv, or the option labels) fit the images."""
+
+    rows: int = Field(description="Files that the table names")
+    used: int = Field(description="Of these, those with an image and a label")
+    unmatched_rows: int = Field(description="Rows that name no image: they count as not read right")
+    unmatched: list[str] = Field(description="What the first of them name")
+    unlabelled: int = Field(description="Images that the table does not name")
+    problems: list[str] = Field(description="What is wrong with the first of the other rows that are not used")
+
+
 class ScoreOut(BaseModel):
-    """How many of the labelled images were read right, so far."""
+    """How many of the labelled images were read right, so far; rows of the table of labels that are not used count."""
 
     n: int
     correct: int
@@ -221,6 +259,7 @@ class JobOut(BaseModel):
     length: str | None
     views: str = Field(description="auto, or how many views each image is read in")
     score: ScoreOut | None
+    labels: LabelUseOut | None = Field(description="None where no table of labels came")
     links: dict[str, str]
     metadata: dict[str, str]
 
@@ -247,6 +286,7 @@ class ItemOut(BaseModel):
     characters: list[CharacterOut]
     elapsed_ms: float
     views: int = Field(default=1, description="In how many views it was read; 0: in none")
+    frames: int = Field(default=1, description="How many frames that differ an animation has; all are looked at")
     error: ItemError | None
     expected: str | None = Field(default=None, description="The label, where one was given")
     correct: bool | None = None

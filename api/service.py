@@ -8,7 +8,7 @@ import redis.asyncio
 from fastapi import Request
 
 from api.auth import KeyRing
-from api.schemas import AuditOut, AuditSettingsOut, CellsOut, CountsOut, JobOut, ModelRef, ScoreOut
+from api.schemas import AuditOut, AuditSettingsOut, CellsOut, CountsOut, JobOut, LabelUseOut, ModelRef, ScoreOut
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.score import wilson
 from workers.audits import Audit
@@ -84,14 +84,16 @@ def job_out(job: Job, counts: Counts) -> JobOut:
         charset=job.options.charset,
         length=job.options.length,
         views=job.options.views,
-        score=score_out(counts),
+        score=score_out(counts, 0 if job.label_use is None else job.label_use.rows - job.label_use.used),
+        labels=None if job.label_use is None else LabelUseOut(**asdict(job.label_use)),
         links={"self": here, "results": f"{here}/results", "events": f"{here}/events", "cancel": f"{here}/cancel"},
         metadata=dict(job.metadata),
     )
 
 
-def score_out(counts: Counts) -> ScoreOut | None:
-    n, correct = counts.labelled, counts.correct
+def score_out(counts: Counts, unused: int) -> ScoreOut | None:
+    """The score of the labelled images and the ``unused`` rows of their table."""
+    n, correct = counts.labelled + unused, counts.correct
     return ScoreOut(n=n, correct=correct, accuracy=correct / n, ci95=wilson(correct, n)) if n else None
 
 
@@ -111,6 +113,7 @@ def audit_out(audit: Audit, counts: AuditCounts) -> AuditOut:
         expires_at=_time(audit.expires_at),
         cells=CellsOut(total=counts.total, done=counts.done, left_out=counts.left_out),
         images=audit.images,
+        notes=list(audit.notes),
         settings=AuditSettingsOut(**settings, improve=audit.improve),
         error=audit.error,
         links={"self": here} | {name: f"{here}/{name}" for name in ("report", "trials", "files", "events", "cancel")},

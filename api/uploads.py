@@ -1,27 +1,28 @@
 """A request's body in, checked images with their options out: multipart, zip or JSON, all the same afterwards."""
 
 import asyncio
-import base64
 import hashlib
 import json
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, Protocol, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
+from api import base64_images
 from api.archive import Archive, ArchiveLimits
-from api.problems import Problem, invalid, later
+from api.bodies import check_commas, is_zip, json_body, media_type, spooled, unsupported, validated, whole_body
+from api.forms import read_form
+from api.problems import Problem, later
 from api.schemas import JobOptions, JobRequest, JsonImage, ReadingOptions, SolveRequest
+from captcha_solver.errors import ImageError
+from captcha_solver.label_table import LabelUse, fit, rows_of
 from workers.messages import Upload
-from workers.settings import MIB, Settings
+from workers.settings import Settings
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
 OptionsT = TypeVar("OptionsT", bound=ReadingOptions)
 
 MULTIPART, ZIP, JSON = "multipart/form-data", "application/zip", "application/json"
@@ -29,12 +30,6 @@ ZIP_ALSO = "application/x-zip-compressed"
 RAW = "application/octet-stream"
 JOB_FILES, SOLVE_FILES = ("files[]", "files", "file"), ("file", "image", "files[]")  # the first is documented
 ZIP_MAGIC = b"PK\x03\x04"
-MOST_PARTS = 1000  # files of one multipart body; more come as a zip
-MOST_FIELDS = 20
-LARGEST_FIELD = 4 * MIB
-LARGEST_JSON = 32 * MIB
-MOST_COMMAS = 200_000  # in JSON: each is a value that costs many times its bytes once it is read
-IN_MEMORY = MIB  # what of an archive is kept in memory before it goes to a temporary file
 BODY_WITHIN_S = 120.0
 
 
@@ -52,6 +47,7 @@ class Intake:
     images: Images
     options: JobOptions
     labels: Mapping[str, str] = field(default_factory=dict)
+    label_use: LabelUse | None = None  # where labels came in a table
 
     def __iter__(self) -> Iterator[Upload]:
         for upload in self.images:
@@ -62,7 +58,8 @@ class Intake:
         whole = hashlib.sha256(self.options.model_dump_json().encode())
         for upload in self:
             part = hashlib.sha256(upload.image).digest()
-            whole.update(json.dumps([upload.name, upload.label]).encode() + part)
+            told = [upload.name, upload.label] + ([] if upload.refused is None else [upload.refused])
+            whole.update(json.dumps(told).encode() + part)
         return whole.hexdigest()
 
 
@@ -94,15 +91,18 @@ async def read_job(request: Request, settings: Settings) -> Intake:
     query = _query(request, settings, JobOptions)
     if media == MULTIPART:
         return await _from_form(request, settings, query, JOB_FILES)
-    if media in (ZIP, ZIP_ALSO):
-        return _with_options(await _archive(await spooled(request, settings.max_body), settings), query)
+    if media in (ZIP, ZIP_ALSO, RAW):
+        file = await spooled(request, settings.max_body)
+        if media == RAW and not is_zip(file):
+            return _intake([Upload("image", _image(file, settings))], query, settings)
+        return _with_options(await _archive(file, settings), query)
     if media == JSON:
         body = await json_body(request, JobRequest)
         assert isinstance(body, JobRequest)
         options = JobOptions.model_validate(body.model_dump(exclude={"images"}, exclude_unset=True))
-        images = [_decoded(each, index, settings) for index, each in enumerate(body.images)]
+        images = await asyncio.to_thread(_all_decoded, body.images, settings)
         return _intake(images, _merged(query, options), settings)
-    raise unsupported(media, (MULTIPART, ZIP, JSON))
+    raise unsupported(media, (MULTIPART, ZIP, RAW, JSON))
 
 
 async def read_one(request: Request, settings: Settings) -> Intake:
@@ -121,34 +121,38 @@ async def read_one(request: Request, settings: Settings) -> Intake:
         body = await json_body(request, SolveRequest)
         assert isinstance(body, SolveRequest)
         own = JobOptions.model_validate(body.model_dump(exclude={"image"}, exclude_unset=True))
-        return _intake([_decoded(JsonImage(image=body.image), 0, settings)], _merged(options, own), settings)
+        images = await asyncio.to_thread(_all_decoded, [JsonImage(image=body.image)], settings)
+        return _intake(images, _merged(options, own), settings)
     if media == RAW or media.startswith("image/"):
         data = await whole_body(request, settings.max_file)
-        if not data:
-            raise Problem(422, "invalid_request", "expected the bytes of an image, received none")
-        return _intake([Upload("image", data)], options, settings)
+        return _intake([Upload("image", _some(data))], options, settings)
     raise unsupported(media, (MULTIPART, JSON, RAW, "image/*"))
 
 
-def media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+def _image(file: IO[bytes], settings: Settings) -> bytes:
+    data = file.read(settings.max_file + 1)
+    if len(data) > settings.max_file:
+        raise _too_large("image", settings)
+    return _some(data)
 
 
-def unsupported(media: str, known: Sequence[str]) -> Problem:
-    shown = media[:60] or "none"
-    return Problem(415, "unsupported_media_type", f"expected a body of {', '.join(known)}, received {shown}")
+def _some(data: bytes) -> bytes:
+    if not data:
+        raise Problem(422, "invalid_request", "expected the bytes of an image, received none")
+    return data
 
 
 async def _from_form(request: Request, settings: Settings, query: JobOptions, names: Sequence[str]) -> Intake:
     """Images that come as files called ``names``, and options among the fields."""
-    try:
-        form = await request.form(max_files=MOST_PARTS, max_fields=MOST_FIELDS, max_part_size=LARGEST_FIELD)
-    except UnicodeError as error:  # the charset of the content type can be one of Python's that decode no text
-        raise Problem(400, "bad_request", "expected a form in UTF-8, received one that cannot be decoded") from error
+    form = await read_form(request)
     files = [(name, part) for name, part in form.multi_items() if isinstance(part, UploadFile)]
     unknown = [name for name, _ in files if name not in names]
     if unknown:
         raise Problem(422, "invalid_request", f"expected files as {names[0]}, received one as {unknown[0][:60]!r}")
+    nameless = [name for name, part in form.multi_items() if name in names and isinstance(part, str)]
+    if nameless:
+        detail = f"expected {nameless[0]} as a file, received a field: give its part a file name"
+        raise Problem(422, "invalid_request", detail)
     options = _merged(query, _form_options(form))
     parts = [part for _, part in files]
     if len(parts) == 1 and await _is_zip(parts[0]):
@@ -172,7 +176,7 @@ def _form_options(form: FormData) -> JobOptions:
     """Options among the fields of a form; those that are no plain strings come as JSON."""
     fields = _texts([(name, value) for name, value in form.multi_items() if isinstance(value, str)], "the form")
     for name in {"labels", "metadata"} & fields.keys():
-        _check_commas(fields[name].encode("utf-8", "replace"))
+        check_commas(fields[name].encode("utf-8", "replace"))
         try:
             fields[name] = json.loads(fields[name])
         except (ValueError, RecursionError) as error:
@@ -186,14 +190,17 @@ def _texts(items: Sequence[tuple[str, str]], where: str) -> dict[str, Any]:
     fields: dict[str, Any] = dict(items)
     if len(fields) < len(items):
         raise Problem(422, "invalid_request", f"expected each option once in {where}, received one twice")
-    if "fold_case" in fields:
-        fields["fold_case"] = {"true": True, "false": False}.get(fields["fold_case"], fields["fold_case"])
+    if "fold_case" in fields:  # some clients write Python's True
+        fields["fold_case"] = {"true": True, "false": False}.get(fields["fold_case"].lower(), fields["fold_case"])
     return fields
 
 
 def _query(request: Request, settings: Settings, model: type[OptionsT]) -> OptionsT:
     """The options in the query; wrong ones are told also where the body has others."""
-    options = validated(model, _texts(request.query_params.multi_items(), "the query"), "the query")
+    fields = _texts(request.query_params.multi_items(), "the query")
+    if "charset" in fields:  # a plus in a query stands for a blank, but for those who mean one
+        fields["charset"] = fields["charset"].replace(" ", "+")
+    options = validated(model, fields, "the query")
     check_model(options.model, settings)
     return options
 
@@ -203,13 +210,6 @@ def check_model(name: str | None, settings: Settings) -> None:
     if name is not None and name not in settings.models:
         known = ", ".join(settings.models)
         raise Problem(422, "unknown_model", f"expected a model among {known}, received {name[:60]!r}")
-
-
-def validated(model: type[ModelT], fields: Mapping[str, Any], where: str) -> ModelT:
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise invalid(error, where) from error
 
 
 def _merged(query: JobOptions, body: JobOptions) -> JobOptions:
@@ -230,7 +230,12 @@ def _intake(images: Sequence[Upload], options: JobOptions, settings: Settings) -
 def _with_options(images: Images, options: JobOptions) -> Intake:
     if len(images) == 0:
         raise Problem(422, "invalid_request", "expected at least one image, received none")
-    return Intake(images, options, options.labels or {})
+    own = images.rows if isinstance(images, Archive) else []
+    rows = {row.filename: row for row in (*own, *rows_of(options.labels or {}))}  # those of the request before others
+    if not rows:
+        return Intake(images, options)
+    names = images.names if isinstance(images, Archive) else [upload.name for upload in images]
+    return Intake(images, options, *fit(list(rows.values()), names))
 
 
 async def _archive(file: IO[bytes], settings: Settings) -> Archive:
@@ -238,46 +243,19 @@ async def _archive(file: IO[bytes], settings: Settings) -> Archive:
     return await asyncio.to_thread(Archive, file, limits)
 
 
-async def spooled(request: Request, most: int) -> IO[bytes]:
-    """The body in a file: in memory while it is small."""
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the images are read from it later
-    async for part in request.stream():
-        file.write(part)
-        if file.tell() > most:
-            raise Problem(413, "too_large", f"expected a body of at most {most:,} bytes, received more")
-    file.seek(0)
-    return file
+def _all_decoded(images: Sequence[JsonImage], settings: Settings) -> list[Upload]:
+    return [_decoded(each, each.id or str(index), settings) for index, each in enumerate(images)]
 
 
-async def whole_body(request: Request, most: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise Problem(413, "too_large", f"expected a body of at most {most:,} bytes, received more")
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def json_body(request: Request, model: type[BaseModel]) -> BaseModel:
-    body = await whole_body(request, LARGEST_JSON)
-    _check_commas(body)
+def _decoded(image: JsonImage, name: str, settings: Settings) -> Upload:
+    """The image as a file; one whose text is no base64 keeps its place, and is answered with the reason."""
     try:
-        return await asyncio.to_thread(model.model_validate_json, body)
-    except ValidationError as error:
-        raise invalid(error, "the body") from error
-
-
-def _check_commas(data: bytes) -> None:
-    if data.count(b",") > MOST_COMMAS:
-        raise Problem(413, "too_large", f"expected JSON with at most {MOST_COMMAS:,} commas, received more: send a zip")
-
-
-def _decoded(image: JsonImage, index: int, settings: Settings) -> Upload:
-    data = base64.b64decode(image.image)
+        data = base64_images.decode(image.image)
+    except ImageError as error:
+        return Upload(name, b"", image.label, str(error))
     if len(data) > settings.max_file:
-        raise _too_large(image.id or str(index), settings)
-    return Upload(image.id or str(index), data, image.label)
+        raise _too_large(name, settings)
+    return Upload(name, data, image.label)
 
 
 def _too_large(name: str, settings: Settings) -> Problem:

@@ -25,6 +25,7 @@ from captcha_solver.designs.load import load_design
 from captcha_solver.designs.write import to_toml
 from captcha_solver.image import encode_png
 from captcha_solver.models.bundle import MANIFEST
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.training.loop import TrainSettings, train
 from captcha_solver.training.sliding import SlidingTask
 
@@ -173,4 +174,5 @@ def main(steps: int, only: tuple[str, ...], count: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -15,6 +15,7 @@ import click
 from benchmarks.machine import machine
 from captcha_solver.dataset import read_folder, writable_folder
 from captcha_solver.models.bundle import MANIFEST
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.score import run_trials, score_trials
 from captcha_solver.solver import load_solver
 from captcha_solver.training.run import TrainRequest, run
@@ -93,4 +94,5 @@ def main(folders: tuple[Path, ...], counts: tuple[int, ...], minutes: float, lim
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

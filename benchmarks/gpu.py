@@ -22,6 +22,7 @@ from benchmarks.machine import machine
 from captcha_solver.charset import NAMED, Charset
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.models.sliding import build_sliding
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.slide import SlideSettings
 
 POLICIES = ("float32", "mixed_float16")
@@ -106,4 +107,5 @@ def main(batches: tuple[int, ...], steps: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

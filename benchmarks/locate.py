@@ -24,6 +24,7 @@ from captcha_solver.dataset import writable_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.draw import CHUNK, Drawing, draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.score import wilson
 from captcha_solver.types import Box, Rgb
 
@@ -182,4 +183,5 @@ def main(designs: tuple[str, ...], count: int, seed: int, out: Path | None) -> N
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

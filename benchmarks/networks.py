@@ -22,6 +22,7 @@ from captcha_solver.dataset import writable_folder
 from captcha_solver.models.bundle import MANIFEST, Bundle, load_bundle
 from captcha_solver.models.runtimes import OnnxRuntime
 from captcha_solver.models.sliding import NETWORKS, SlidingSize, build_sliding
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.training.loop import TrainSettings, train
 from captcha_solver.training.sliding import COLUMNS_PER_STEP, SlidingTask
 
@@ -240,4 +241,5 @@ def main(sources: tuple[str, ...], steps: int, only: tuple[str, ...], out: Path)
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -23,6 +23,7 @@ from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.models.bundle import MANIFEST, load_bundle
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path
 from captcha_solver.slide import SlideSettings
 from captcha_solver.solver import load_solver
@@ -161,4 +162,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

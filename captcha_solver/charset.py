@@ -1,5 +1,8 @@
 """Text to class ids and back; owns id 0 ("nothing here") and how a charset is narrowed or named."""
 
+import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +24,22 @@ NAMED = {
     "upper+digits": DIGITS + UPPER,
     "alnum": DIGITS + UPPER + LOWER,
 }
+
+LITERAL = "="  # before characters that could be taken for a name or a range
+MOST_OF_A_RANGE = 65_536  # characters between the ends: the largest alphabet is one of Chinese
+OTHER_WORDS = {
+    **dict.fromkeys(("digit", "num", "nums", "number", "numbers", "numeric", "numerical", "numerals"), "digits"),
+    **dict.fromkeys(("low", "lowercase", "lowers", "small", "minuscules"), "lower"),
+    **dict.fromkeys(("uppercase", "uppers", "capital", "capitals", "caps", "majuscules"), "upper"),
+    **dict.fromkeys(("letter", "alpha", "alphabet", "alphabetic"), "letters"),
+    **dict.fromkeys(
+        ("all", "any", "ascii", "alphanum", "alphanumeric", "alphanumerical", "alphanumerics", "alphadigits"), "alnum"
+    ),
+    **dict.fromkeys(("hexa", "hexdigits", "hexadecimal"), "hex"),
+}
+KNOWN_WORDS = {name: name for name in NAMED if name.isalpha()} | OTHER_WORDS
+BETWEEN = re.compile(r"[\s,;|&/]+")  # what people put between parts
+RANGES = re.compile(r"(?:\w-\w)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +77,116 @@ class Charset:
 
 
 def parse_charset(spec: str) -> Charset:
-    """A charset from a name (``digits``, ``lower+digits``, ``alnum``...) or from the literal characters."""
-    if spec in NAMED:
-        return Charset(NAMED[spec])
+    """A charset as people write it: a name, characters, ranges of them, or several of these joined by ``+``.
+
+    ``digits``, ``Lower+Digits`` (a name in any case), ``abc``, ``a-z0-9``, ``upper+2-9``. A ``+`` joins where one of
+    its parts is a name, a ``-`` makes a range between two digits, two small or two capital letters of one alphabet;
+    else both are characters. After ``=`` everything is a character: ``=digits`` is d, g, i, s and t. ``OptionError``
+    for anything else, and for what looks like a name that is misspelt.
+    """
+    spec = spec.strip(" ")
+    if spec.startswith(LITERAL) and len(spec) > 1:
+        return _of(_visible(spec[len(LITERAL) :], spec))
+    if spec.casefold() in NAMED:
+        return Charset(NAMED[spec.casefold()])
     parts = spec.split("+")
-    if len(parts) > 1 and all(part in NAMED for part in parts):
-        return Charset("".join(dict.fromkeys("".join(NAMED[part] for part in parts))))
-    if not spec.isprintable() or any(c.isspace() for c in spec):
+    joined = all(parts) and (
+        any(part.casefold() in NAMED for part in parts) or all(RANGES.fullmatch(part) for part in parts)
+    )
+    meant = (
+        "+".join(part if part.casefold() in NAMED else _meant(part) or part for part in parts)
+        if joined
+        else _meant(spec)
+    )
+    if meant not in (None, spec):
+        stands = "" if any(c.isspace() for c in spec) else f" ({LITERAL}{spec} stands for its characters)"
+        raise OptionError(f"expected a charset, received {spec!r}: did you mean {meant}?{stands}")
+    if joined:
+        return _of("".join(NAMED.get(part.casefold()) or _written(part, spec) for part in parts))
+    return _of(_written(_visible(spec, spec), spec))
+
+
+def spelt(symbols: str) -> str:
+    """How to write the characters ``symbols`` so that ``parse_charset`` gives them, whatever they are."""
+    try:
+        plain = parse_charset(symbols).symbols == symbols
+    except OptionError:
+        plain = False
+    return symbols if plain else LITERAL + symbols
+
+
+def both_cases(symbols: str) -> str:
+    """``symbols`` and, of each letter, the other case, where that is one character too."""
+    cases = (case for c in symbols for case in (c, c.lower(), c.upper()))
+    return "".join(dict.fromkeys(case for case in cases if len(case) == 1))
+
+
+def _of(symbols: str) -> Charset:
+    return Charset("".join(dict.fromkeys(symbols)))
+
+
+def _written(text: str, spec: str) -> str:
+    """The characters of ``text``, its ranges written out."""
+    symbols, at = "", 0
+    while at < len(text):
+        if text[at + 1 : at + 2] == "-" and text[at].isalnum() and text[at + 2 : at + 3].isalnum():
+            symbols += _range(text[at], text[at + 2], spec)
+            at += 3
+        else:
+            symbols += text[at]
+            at += 1
+    return symbols
+
+
+def _range(first: str, last: str, spec: str) -> str:
+    """All characters from ``first`` to ``last`` that are letters or digits of their kind."""
+    kind = unicodedata.category(first)
+    size = ord(last) - ord(first)
+    if kind != unicodedata.category(last) or not 0 <= size < MOST_OF_A_RANGE or _script(first) != _script(last):
+        raise OptionError(
+            f"expected a range within digits, small or capital letters, as in a-z0-9, received "
+            f"{first}-{last} in {spec!r}"
+        )
+    between = map(chr, range(ord(first), ord(last) + 1))
+    return "".join(c for c in between if unicodedata.category(c) == kind)
+
+
+def _script(char: str) -> str:
+    """The alphabet that a letter is of, as its Unicode name begins."""
+    return unicodedata.name(char, "").split(" ")[0] if char.isalpha() else ""
+
+
+def _visible(text: str, spec: str) -> str:
+    if not text or not text.isprintable() or any(c.isspace() for c in text):
         raise OptionError(
             f"expected a charset name ({', '.join(NAMED)}) or printable characters without spaces, received {spec!r}"
         )
-    return Charset("".join(dict.fromkeys(spec)))
+    return text
+
+
+def _meant(spec: str) -> str | None:
+    """The charset that ``spec`` seems to be a slip for; None where it looks like characters."""
+    pieces = [piece for piece in BETWEEN.split(spec.strip("[]")) if piece]
+    if (len(pieces) > 1 or spec[0:1] == "[") and all(p.casefold() in NAMED or RANGES.fullmatch(p) for p in pieces):
+        return "+".join(pieces) if any(p.casefold() in NAMED for p in pieces) else "".join(pieces)
+    words = [word for word in re.split(r"[^a-z]+", spec.casefold()) if word]
+    nothing_else = re.fullmatch(r"[A-Za-z\s+_.,;:|&/-]*", spec) is not None
+    meant = [_names_like(word) if nothing_else else _known(word) for word in words]
+    return "+".join(dict.fromkeys(name for names in meant for name in names)) if words and all(meant) else None
+
+
+def _known(word: str) -> list[str]:
+    """The names that ``word`` means: one, or two that are run together; none where it is no word for one."""
+    if word in KNOWN_WORDS:
+        return [KNOWN_WORDS[word]]
+    for cut in range(3, len(word) - 2):
+        if word[:cut] in KNOWN_WORDS and word[cut:] in KNOWN_WORDS:
+            return [KNOWN_WORDS[word[:cut]], KNOWN_WORDS[word[cut:]]]
+    return []
+
+
+def _names_like(word: str) -> list[str]:
+    """As ``_known``, and the name that ``word`` seems to be a slip for."""
+    likely = [known for known in KNOWN_WORDS if len(known) > 3 and abs(len(known) - len(word)) < 3]
+    close = difflib.get_close_matches(word, likely if len(word) > 3 else [], 1, 0.75)
+    return _known(word) or [KNOWN_WORDS[each] for each in close]

@@ -9,6 +9,7 @@ import click
 from captcha_solver import __version__
 from captcha_solver.cli_show import BROKEN, DONE, INTERRUPTED, USAGE, complain
 from captcha_solver.errors import CaptchaSolverError, OptionError
+from captcha_solver.quiet import sieved_stderr
 
 COMMANDS = {  # name -> the module that has it, loaded when it is asked for: reading an image must not wait for drawing
     "solve": "captcha_solver.cli_read",
@@ -56,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
     """The exit code of ``program``; whatever goes wrong ends as one line on stderr, not as a traceback."""
+    with sieved_stderr():
+        return _run(program, name, arguments)
+
+
+def _run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
     try:
         code = program.main(args=list(arguments), prog_name=name, standalone_mode=False)
     except click.UsageError as error:

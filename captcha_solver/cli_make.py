@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from captcha_solver.cli_show import DONE, NOT_ALL, progress, show_table
-from captcha_solver.dataset import write_folder
+from captcha_solver.cli_show import DONE, NOT_ALL, progress, show_table, warn_each
+from captcha_solver.dataset import unread, write_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.image import encode_png
-from captcha_solver.models.runtimes import RUNTIMES
+from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.types import Sample
 
 
@@ -61,8 +61,10 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 )
 @click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget.")
-@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Step budget; the first used up counts.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
+)
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Steps, to the one; the first used up counts.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="64; with few labels 32.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="0.001; with few labels 0.0008.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
@@ -89,13 +91,21 @@ def train(
     A source may carry a weight, NAME:WEIGHT: how often it is drawn from, relative to the others.
 
     Folders of at most 2,000 labelled images in all, --from a sliding model, are few labels: cross-validation finds how
-    long to train, drawn images are replayed, and ten minutes are enough.
+    long to train, drawn images are replayed, and ten minutes are enough. Cross-validation has half of the minutes, or
+    a sixth of the steps for each of its three folds.
+
+    Loading, building, cross-validation and validation are within --minutes. The export is not: calibration, ONNX, the
+    comparison with Keras and the int8 network take about a minute more on two cores.
 
     The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
     """
     from captcha_solver.training.recipe import parse_recipe
     from captcha_solver.training.run import TrainRequest, run
+    from captcha_solver.training.sources import parse_source
 
+    for source in map(parse_source, sources):
+        if source.is_folder:
+            warn_each([f"{source.spec}: {note}" for note in unread(Path(source.spec))], kind="note")
     how["max_steps"] = how.pop("steps")
     steps_of_recipe = how.pop("steps_of_recipe")
     how["recipe"] = parse_recipe(steps_of_recipe) if steps_of_recipe else None
@@ -130,9 +140,9 @@ def models() -> int:
 
 
 @click.command()
-@click.option("--runtime", type=click.Choice(list(RUNTIMES)), default="onnx", show_default=True)
+@click.option("--runtime", type=click.Choice([AUTO, *RUNTIMES]), default=AUTO, show_default=True)
 def doctor(runtime: str) -> int:
-    """Show what is installed, what will compute, and whether the shipped data is whole."""
+    """Show what is installed, what each model is read with and why, and whether the shipped data is whole."""
     from captcha_solver.doctor import examine
 
     checks = examine(runtime)

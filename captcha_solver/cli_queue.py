@@ -17,15 +17,16 @@ from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.split import TEST_SHARE
 from captcha_solver.audit.subject import DesignSubject, FolderSubject, Subject, open_subject
 from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
-from captcha_solver.cli_show import complain
+from captcha_solver.cli_show import complain, warn_each
 from captcha_solver.client.address import is_local
 from captcha_solver.client.audits import TOML, ZIP, AuditState, Order, begin, files, wait
 from captcha_solver.client.parcels import Limits, Parcel, packed, survey
 from captcha_solver.client.patience import Patience
 from captcha_solver.client.service import Service
-from captcha_solver.dataset import LABELS, labelled_rows, writable_folder, write_folder
+from captcha_solver.dataset import labelled_rows, writable_folder, write_folder
 from captcha_solver.designs.load import builtin_designs
 from captcha_solver.errors import DatasetError, ServiceError, SetupError
+from captcha_solver.label_table import LABELS, counted
 
 DRAWN = "drawn"  # in the folder of the audit: what another program drew for it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,99}")  # as the service takes it
@@ -122,11 +123,16 @@ def _zip(folder: Path) -> bytes:
     """A zip of the labelled images of a folder, in the order of its labels."""
     labels = {row.filename: row.label for row in labelled_rows(folder)}
     found = survey(folder, Limits())
-    entries = {entry.file: entry for entry in found.entries if labels.get(entry.file)}
-    problems = [*found.problems, *(f"{each.file}: {each.failure}" for each in entries.values() if each.failure)]
-    if problems:
-        raise DatasetError(f"{folder}: {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
-    with packed(Parcel(folder, tuple(entries[name] for name, label in labels.items() if label))) as archive:
+    entries = {entry.file: entry for entry in found.entries}
+    unlabelled = len(entries.keys() - labels.keys())
+    notes = [f"{counted(unlabelled, 'image')} that {LABELS} does not name"] if unlabelled else []
+    lost = [f"{each.file}: {each.failure}" for each in found.entries if each.failure and labels.get(each.file)]
+    warn_each([f"{folder}: {problem}" for problem in (*found.problems, *lost)])
+    warn_each([f"{folder}: {note}" for note in (*notes, *found.notes)], kind="note")
+    parcel = Parcel(folder, tuple(entries[name] for name, label in labels.items() if label))
+    if not parcel.sent:
+        raise DatasetError(f"{folder}: expected labelled images, received none that can be sent; {(*lost, '')[0]}")
+    with packed(parcel, all_rows=True) as archive:
         return archive.read()
 
 

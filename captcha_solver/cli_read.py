@@ -1,6 +1,7 @@
 """The commands that read: ``solve`` images, and ``score`` labelled folders."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 
 from captcha_solver import __version__
 from captcha_solver.attempt import attempt
-from captcha_solver.charset import Charset, parse_charset
+from captcha_solver.charset import Charset, both_cases, parse_charset
 from captcha_solver.cli_show import (
     BROKEN,
     DONE,
@@ -24,17 +25,20 @@ from captcha_solver.cli_show import (
     show_table,
     warn_each,
 )
-from captcha_solver.dataset import LABELS, Dataset, image_files, inspect_folder
+from captcha_solver.dataset import Dataset, inspect_folder
 from captcha_solver.errors import DatasetError
-from captcha_solver.image import SUFFIXES, read_file
+from captcha_solver.image import DEFAULT_LIMITS, FORMATS, read_file
+from captcha_solver.label_table import LabelUse
 from captcha_solver.models.runtimes import AUTO, RUNTIMES
+from captcha_solver.pictures import look_into
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Solution, Trial
 from captcha_solver.views import USUAL
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-FIELDS = ("file", "text", "confidence", "recognizer", "elapsed_ms", "views", "failure")
+STDIN = Path("-")
+FIELDS = ("file", "text", "confidence", "recognizer", "elapsed_ms", "views", "frames", "failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class Item:
 
     path: Path
     file: str
+
+    def is_there(self) -> bool:
+        """Whether there is a file of that name, or standard input is meant."""
+        return self.path == STDIN or self.path.exists()
+
+    def read(self) -> bytes:
+        """Its bytes; ``ImageError`` where they cannot be read."""
+        if self.path != STDIN:
+            return read_file(self.path)
+        return sys.stdin.buffer.read(DEFAULT_LIMITS.max_bytes + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ def reading_options(command: CommandT) -> CommandT:
         click.option("--runtime", type=click.Choice([AUTO, *RUNTIMES]), default=AUTO, show_default=True,
                      help="What runs the network; auto: the quickest on a CPU that the bundle has."),
         click.option("--charset", metavar="CHARSET",
-                     help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
+                     help="What may be in the texts: digits, lower+digits, a-z0-9, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
         views_option(),
     )  # fmt: skip
@@ -82,18 +96,21 @@ def reading_options(command: CommandT) -> CommandT:
 @reading_options
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
 def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
-    """Read images, or all images of folders; one answer an image, in order."""
-    solver = _solver(**options)
-    items, problems = _items(paths)
+    """Read images, or all images of folders; one answer an image, in order. - is standard input."""
+    solver = _solver(False, **options)
+    items, problems, notes = _items(paths)
     with row_writer(form, FIELDS) as write, progress("solving", len(items)) as done:
         for start in range(0, len(items), CHUNK):
             chunk = items[start : start + CHUNK]
             for item, solution in zip(chunk, _solved(solver, chunk), strict=True):
                 write(solution_row(item.file, solution))
+                if solution.frames > 1:
+                    notes.append(f"{item.file}: {solution.frames} frames that differ, read as one picture")
                 if solution.failure:
                     problems.append(f"{item.file}: {solution.failure}")
             done(len(chunk))
-    nothing = not any(item.path.exists() for item in items)
+    warn_each(notes, kind="note")
+    nothing = not any(item.is_there() for item in items)
     warn_each(problems, kind="error" if nothing else "warning")
     if nothing:
         return BROKEN
@@ -108,13 +125,13 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, **options: str | None) -> int:
     """Measure how many images of labelled folders (labels.csv: filename,label) are read right."""
-    solver = _solver(**options)
+    solver = _solver(fold_case, **options)
     datasets, problems = _datasets(folders, limit)
     warn_each(problems, kind="warning" if datasets else "error")
     scores = []
     for dataset in datasets:
-        if dataset.unlabelled:
-            complain(f"{dataset.name}: {dataset.unlabelled} images that {LABELS} does not name", kind="note")
+        notes = (*LabelUse(0, 0, dataset.unlabelled).told, *dataset.notes)
+        warn_each([f"{dataset.name}: {note}" for note in notes], kind="note")
         with progress(dataset.name, len(dataset.samples)) as done:
             trials = run_trials(solver, dataset.samples, done=done)
         wrong = _problems(dataset, trials, solver.recognizer.charset, fold_case)
@@ -131,38 +148,52 @@ def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: st
 
 
 def _solver(
+    fold_case: bool,
+    /,
     model: str | None = None,
     runtime: str | None = None,
     charset: str | None = None,
     length: str | None = None,
     views: str | None = None,
 ) -> Solver:
-    views = USUAL if views is None else views
-    solver = load_solver(model or "sliding", runtime=runtime or AUTO, charset=charset, length=length, views=views)
-    lacking = set(parse_charset(charset).symbols) - set(solver.recognizer.charset.symbols) if charset else set()
+    solver = load_solver(
+        model or "sliding",
+        runtime=runtime or AUTO,
+        charset=charset,
+        length=length,
+        views=USUAL if views is None else views,
+        fold_case=fold_case,
+    )
+    own = solver.recognizer.charset.symbols
+    lacking = set(parse_charset(charset).symbols if charset else "") - set(both_cases(own) if fold_case else own)
     if lacking:
         complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
     return solver
 
 
-def _items(paths: Sequence[str]) -> tuple[list[Item], list[str]]:
-    """The images of files and folders, and what is wrong with the folders; a missing file stays an item."""
+def _items(paths: Sequence[str]) -> tuple[list[Item], list[str], list[str]]:
+    """The images of files and folders, what is wrong with the folders, and what else lies there.
+
+    A missing file stays an item.
+    """
     items: list[Item] = []
     problems: list[str] = []
+    notes: list[str] = []
     for path in map(Path, paths):
         if not path.is_dir():
             items.append(Item(path, printable(str(path))))
             continue
-        found = image_files(path)
-        items += [Item(file, printable(str(file))) for file in found]
-        if not found:
-            problems.append(f"{path}: expected a folder with images ({', '.join(sorted(SUFFIXES))}), received none")
-    return items, problems
+        found = look_into(path)
+        items += [Item(file, printable(str(file))) for file in found.files]
+        notes += [f"{path}: {note}" for note in found.told()]
+        if not found.files:
+            problems.append(f"{path}: expected a folder with images ({', '.join(FORMATS)}), received none")
+    return items, problems, notes
 
 
 def _solved(solver: Solver, items: Sequence[Item]) -> list[Solution]:
     """One solution an item; a file that cannot be opened is one with that failure."""
-    opened = [attempt(read_file, item.path) for item in items]
+    opened = [attempt(Item.read, item) for item in items]
     solutions = solver.solve_batch([each.value or b"" for each in opened])
     return [
         replace(
@@ -183,6 +214,7 @@ def solution_row(file: str, solution: Solution) -> dict[str, str | float | None]
         "recognizer": solution.recognizer,
         "elapsed_ms": round(solution.elapsed_ms, 3),
         "views": solution.views,
+        "frames": solution.frames,
         "failure": solution.failure,
     }
 

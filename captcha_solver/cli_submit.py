@@ -29,9 +29,9 @@ from captcha_solver.client.nouns import JobState, Model, Options
 from captcha_solver.client.parcels import MIB, Limits, Parcel, Survey, parcels, survey
 from captcha_solver.client.patience import Patience
 from captcha_solver.client.service import Service
-from captcha_solver.dataset import LABELS
 from captcha_solver.decode import parse_length
 from captcha_solver.errors import DatasetError, OptionError
+from captcha_solver.label_table import LABELS, counted
 from captcha_solver.score import SetScore, score_trials
 from captcha_solver.types import Trial
 from captcha_solver.views import VoteFit, parse_views
@@ -75,7 +75,7 @@ def submitting_options(command: CommandT) -> CommandT:
         click.option("--wait", is_flag=True, help="Wait for the answers and show them."),
         click.option("--model", metavar="NAME", help="A model of the service; else the one that it takes itself."),
         click.option("--charset", metavar="CHARSET",
-                     help="What may be in the texts: digits, lower+digits, alnum, ... or the characters."),
+                     help="What may be in the texts: digits, lower+digits, a-z0-9, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
         views_option(),
         click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter."),
@@ -139,6 +139,7 @@ def _surveys(folders: Sequence[str], limits: Limits) -> tuple[list[Survey], list
             continue
         surveys.append(found)
         problems += [f"{folder}: {problem}" for problem in found.problems]
+        warn_each([f"{folder}: {note}" for note in found.notes], kind="note")
     return surveys, problems
 
 
@@ -190,7 +191,7 @@ def _score(cut: Sequence[Parcel], trials: dict[Path, list[Trial]], options: Opti
         name = str(folder) if name in {score.name for score in scores} else name
         unlabelled = sum(len(parcel.entries) for parcel in cut if parcel.folder == folder) - len(own)
         if unlabelled:
-            complain(f"{name}: {unlabelled} images that {LABELS} does not name", kind="note")
+            complain(f"{name}: {counted(unlabelled, 'image')} that {LABELS} does not name", kind="note")
         scores.append(score_trials(name, own, fold_case=options.fold_case))
     if scores and form == "table":
         show_scores(scores, options.model.name, options.model.sha256)

@@ -2,18 +2,16 @@
 
 import csv
 import hashlib
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from captcha_solver.errors import DatasetError, ImageError, OptionError, SetupError
-from captcha_solver.image import SUFFIXES, read_file
+from captcha_solver.image import read_file
+from captcha_solver.label_table import HEADER, LABELS, MOST_NAMED, LabelUse, Row, counted, parse_labels, plain_name
+from captcha_solver.pictures import Finder, look_into
 from captcha_solver.types import Sample
-
-LABELS = "labels.csv"
-HEADER = ("filename", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Dataset:
 
     Nothing is dropped: a sample whose file is missing has ``image == b""``, one whose label is unknown has
     ``text == ""``; neither can ever count as solved. ``missing`` holds the ids of the former; ``unlabelled``
-    counts the image files that ``labels.csv`` does not name.
+    counts the images that ``labels.csv`` does not name. ``notes``: what else lies there unread, a sentence each.
     """
 
     name: str
@@ -30,6 +28,28 @@ class Dataset:
     problems: tuple[str, ...]
     missing: frozenset[str]
     unlabelled: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> tuple[Sample, ...]:
+        """The samples that have an image and a text."""
+        return tuple(sample for sample in self.samples if sample.text and sample.image)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each thing that is lost where only the sound samples are used."""
+        lost = [sample.id for sample in self.samples if sample.id in self.missing]
+        faulty = [sample.id for sample in self.samples if not sample.text and sample.id not in self.missing]
+        told = tuple(problem for problem in self.problems if any(repr(each) in problem for each in faulty))
+        use = LabelUse(
+            len(self.samples),
+            len(self.sound),
+            self.unlabelled,
+            len(lost),
+            tuple(lost[:MOST_NAMED]),
+            told[:MOST_NAMED],
+        )
+        return (*use.told, *self.notes)
 
     @property
     def sha256(self) -> str:
@@ -39,16 +59,6 @@ class Dataset:
             for part in (sample.id.encode(), sample.text.encode(), sample.image):
                 digest.update(len(part).to_bytes(8, "big") + part)
         return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One file that ``labels.csv`` names: its label, empty where that is not known, and what is wrong with the row."""
-
-    line: int
-    filename: str
-    label: str
-    problem: str | None = None
 
 
 def read_folder(folder: Path, *, limit: int | None = None) -> list[Sample]:
@@ -67,45 +77,54 @@ def inspect_folder(folder: Path, *, limit: int | None = None) -> Dataset:
     UTF-8, another header, no rows.
     """
     rows = labelled_rows(folder)
+    finder = Finder(folder)
     samples, problems, missing = [], [], set()
     for row in rows[:limit]:
-        image, problem = read_named(folder, row.filename)
+        image, problem = read_named(finder, row.filename)
         if problem:
             missing.add(row.filename)
         problems += [f"{LABELS} row {row.line}: {wrong}" for wrong in (row.problem, problem) if wrong]
         samples.append(Sample(id=row.filename, image=image, text=row.label, design=_name(folder)))
     if len(missing) == len(samples):
         raise DatasetError(f"{folder}: expected images, received {len(rows)} rows and no image; {problems[0]}")
+    unlabelled, notes = _unread(folder, rows)
+    return Dataset(_name(folder), tuple(samples), tuple(problems), frozenset(missing), unlabelled, notes)
+
+
+def unread(folder: Path) -> tuple[str, ...]:
+    """A sentence for each kind of thing in a labelled folder that is not read, images without a label among them."""
+    unlabelled, notes = _unread(folder, labelled_rows(folder))
+    return (*LabelUse(0, 0, unlabelled).told, *notes)
+
+
+def _unread(folder: Path, rows: Sequence[Row]) -> tuple[int, tuple[str, ...]]:
+    """How many images no row names, those in subfolders that rows lead into among them; and what else lies there."""
     named = {row.filename for row in rows}
-    unlabelled = sum(path.name not in named for path in image_files(folder))
-    return Dataset(_name(folder), tuple(samples), tuple(problems), frozenset(missing), unlabelled)
+    parents = sorted({name.rpartition("/")[0] for name in named if plain_name(name)} - {""})
+    below = [path for parent in parents if (folder / parent).is_dir() for path in look_into(folder / parent).files]
+    here = look_into(folder)
+    names = [path.relative_to(folder).as_posix() for path in (*here.files, *below)]
+    used = {*named, *(parent.partition("/")[0] for parent in parents)}
+    return sum(plain_name(name) not in named for name in names), here.told(used=used)
 
 
 def labelled_rows(folder: Path) -> list[Row]:
     """One row a file of the folder's ``labels.csv``; no image is read. ``DatasetError`` where no row can be trusted."""
-    rows = _merged(_rows(_labels_text(folder), folder / LABELS))
+    rows = parse_labels(_label_bytes(folder), str(folder / LABELS))
     if not rows:
         raise DatasetError(f"{folder / LABELS}: expected a row for each image below the header, received none")
     return rows
 
 
-def read_named(folder: Path, filename: str) -> tuple[bytes, str | None]:
+def read_named(finder: Finder, filename: str) -> tuple[bytes, str | None]:
     """The bytes of one named file, or no bytes and what is wrong; names never lead out of the folder."""
-    pure = PurePosixPath(filename)
-    if not filename or pure.is_absolute() or ".." in pure.parts:
+    name = plain_name(filename)
+    if name is None:
         return b"", f"expected the name of a file in the folder, received {filename!r}"
     try:
-        return read_file(folder / filename), None
+        return read_file(finder.path(name)), None
     except ImageError as error:
         return b"", f"{filename!r}: {error}"
-
-
-def image_files(folder: Path) -> list[Path]:
-    """The files of ``folder`` with the suffix of an image, sorted by name; not those of its subfolders."""
-    try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    except OSError as error:
-        raise DatasetError(f"{folder}: expected a folder that can be read, received {error.strerror}") from error
 
 
 def write_folder(samples: Iterable[Sample], folder: Path) -> int:
@@ -154,69 +173,23 @@ def _name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def _labels_text(folder: Path) -> str:
+def _label_bytes(folder: Path) -> bytes:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder, received {'a file' if folder.exists() else 'nothing there'}")
     path = folder / LABELS
     if not path.is_file():
-        found = len(image_files(folder))
-        what = f"{found} images without it" if found else "a folder without images"
-        raise DatasetError(f"{folder}: expected images and a {LABELS} ({','.join(HEADER)}), received {what}")
+        raise DatasetError(f"{folder}: expected images and a {LABELS} ({','.join(HEADER)}), {_without_labels(folder)}")
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: expected a file that can be read, received {error.strerror}") from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise DatasetError(f"{path} row {row}: expected UTF-8, received byte 0x{data[error.start]:02x}") from error
 
 
-def _rows(text: str, path: Path) -> Iterator[Row]:
-    """Every row below the header; blank lines are skipped, blanks around a field are not part of it."""
-    reader = csv.reader(io.StringIO(text, newline=None), strict=True)
-    header: list[str] | None = None
-    try:
-        for fields in reader:
-            cells = [field.strip() for field in fields]
-            if not any(cells):
-                continue
-            if header is None:
-                header = cells
-                if tuple(cell.lower() for cell in header) != HEADER:
-                    raise DatasetError(
-                        f"{path} row {reader.line_num}: expected the header {','.join(HEADER)}, "
-                        f"received {','.join(fields)[:80]!r}"
-                    )
-                continue
-            yield _row(cells, reader.line_num)
-    except csv.Error as error:
-        raise DatasetError(f"{path} row {reader.line_num}: expected filename,label, received {error}") from error
-    if header is None:
-        raise DatasetError(f"{path} row 1: expected the header {','.join(HEADER)}, received an empty file")
-
-
-def _row(cells: Sequence[str], line: int) -> Row:
-    filename, label = cells[0], cells[1] if len(cells) > 1 else ""
-    if len(cells) > len(HEADER):
-        return Row(line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})")
-    if not label:
-        return Row(line, filename, "", f"expected a label for {filename!r}, received an empty one")
-    return Row(line, filename, label)
-
-
-def _merged(rows: Iterable[Row]) -> list[Row]:
-    """One row a file: a repeated row counts once, and a file with two different labels has no known truth."""
-    merged: dict[str, Row] = {}
-    for row in rows:
-        first = merged.setdefault(row.filename or f"row {row.line}", row)
-        if first is row:
-            continue
-        if first.label == row.label:
-            problem = f"duplicate of row {first.line} ({row.filename!r}), counted once"
-            merged[row.filename] = replace(first, problem=first.problem or problem)
-        else:
-            problem = f"{row.filename!r} has two labels, {first.label!r} and {row.label!r} (row {row.line})"
-            merged[row.filename] = replace(first, label="", problem=problem)
-    return list(merged.values())
+def _without_labels(folder: Path) -> str:
+    """What a folder is that has no ``labels.csv``, and what may help."""
+    here = look_into(folder)
+    inside = [name for name in here.folders if (folder / name / LABELS).is_file()]
+    if inside:
+        return f"received a folder with {LABELS} in {', '.join(inside[:MOST_NAMED])}: name {folder / inside[0]} instead"
+    what = f"{counted(len(here.files), 'image')} without it" if here.files else "a folder without images"
+    return f"received {what}; captcha-solver import {folder} --out FOLDER makes such a folder from other layouts"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.beam import align, best_text
-from captcha_solver.charset import NOTHING, Charset, parse_charset
+from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset
 from captcha_solver.errors import OptionError
 from captcha_solver.types import Character, Reading, Scores
 
@@ -22,11 +22,15 @@ SURE = float(np.log(0.5))
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What is known of a text beforehand; ``None`` means unknown. ``charset``: a name or the characters."""
+    """What is known of a text beforehand; ``None`` means unknown. ``charset``: as ``parse_charset`` takes it.
+
+    ``fold_case``: upper and lower case are the same letter, so that a charset allows both.
+    """
 
     charset: str | None = None
     min_length: int | None = None
     max_length: int | None = None
+    fold_case: bool = False
 
     def __post_init__(self) -> None:
         shortest = 1 if self.min_length is None else self.min_length
@@ -39,6 +43,13 @@ class Constraints:
     @property
     def fixes_length(self) -> bool:
         return self.min_length is not None or self.max_length is not None
+
+    def symbols(self) -> str | None:
+        """The characters that the charset allows; None where none is known. ``OptionError`` where it makes no sense."""
+        if self.charset is None:
+            return None
+        symbols = parse_charset(self.charset).symbols
+        return both_cases(symbols) if self.fold_case else symbols
 
     def allows_length(self, length: int) -> bool:
         """Whether a text of ``length`` characters is within the range."""
@@ -135,9 +146,10 @@ def _reading(
 
 def allowed_ids(charset: Charset, constraints: Constraints) -> list[int]:
     """Class ids that may be read: "nothing here" first, then the allowed characters' in order."""
-    if constraints.charset is None:
+    symbols = constraints.symbols()
+    if symbols is None:
         return list(range(charset.classes))
-    ids = charset.ids_of(parse_charset(constraints.charset).symbols)
+    ids = charset.ids_of(symbols)
     if not ids:
         raise OptionError(f"expected characters the model reads ({charset.symbols}), received {constraints.charset!r}")
     return [NOTHING, *ids]

@@ -1,9 +1,10 @@
-"""Turn untrusted bytes into an Rgb image: the only decoder, and the only place for size and format limits."""
+"""Turn any picture into an Rgb image: the only decoder, and the only place for size and format limits."""
 
 import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from captcha_solver.backdrop import Rgba, backdrop, flattened, over
 from captcha_solver.errors import ImageError
+from captcha_solver.frames import Way, one_picture
 from captcha_solver.types import Rgb
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
+HEAD_BYTES = 32  # of a file say what its format is
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes, of the versions of the header that follows "BM"
 
-WHITE, BLACK = 255, 0
-LIGHT_LUMA = 176  # 0-255: what is lighter than this cannot be told from a white background
-DARK_SHARE = 0.01  # fewer dark pixels than this among the visible ones: the drawing is light, e.g. white letters
-VISIBLE_ALPHA = 16  # 0-255: fainter pixels do not decide what the background is
+MOST_FRAMES = 300  # of an animation are looked at
+MOST_FRAME_PIXELS = 16_000_000  # and fewer where they are large: four bytes of memory a pixel
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK_HEAD, _CHECK_SUM = struct.Struct(">I4s"), struct.Struct(">I")
@@ -50,18 +53,33 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def read_image(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Rgb:
-    """Decode PNG, JPEG, GIF (first frame), BMP or WEBP to (H, W, 3) uint8 0-255, upright and opaque.
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """``pixels`` (H, W, 3) uint8, and of how many frames that differ they were made in which way."""
 
-    Sixteen-bit samples are scaled to eight; transparency is laid over white, or over black where everything
-    visible is light. Whatever else is wrong with ``data`` raises ``ImageError``, and nothing but
+    pixels: Rgb
+    frames: int = 1
+    way: Way | None = None
+
+
+def read_image(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Rgb:
+    """The pixels (H, W, 3) uint8 of ``read_picture``."""
+    return read_picture(data, limits).pixels
+
+
+def read_picture(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
+    """Decode PNG, JPEG, GIF, BMP or WEBP to uint8 0-255, upright and opaque.
+
+    Sixteen-bit samples are scaled to eight. Transparency is laid over a colour from which all inks stand out
+    (``backdrop``). Of an animated GIF, PNG or WEBP the first ``MOST_FRAMES`` frames, fewer where they are large, are
+    made one picture (``frames``). Whatever else is wrong with ``data`` raises ``ImageError``, and nothing but
     ``ImageError``.
     """
     _check_bytes(data, limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about sizes and metadata; the checks here decide
         with _open(data, limits) as image:
-            return _pixels(image, data)
+            return _picture(image, data)
 
 
 def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -76,6 +94,15 @@ def read_file(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"expected a file that can be read, received: {reason}") from error
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file whose first ``HEAD_BYTES`` are ``head`` is of one of ``FORMATS``, whatever it is called."""
+    if head.startswith((PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF87a", b"GIF89a")):
+        return True
+    if head[:2] == b"BM" and len(head) >= 18:
+        return int.from_bytes(head[14:18], "little") in _BMP_HEADERS
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
 
 def encode_png(image: Rgb) -> bytes:
@@ -128,20 +155,47 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         raise ImageError(f"expected at least {limits.min_side_px} x {limits.min_side_px} pixels, received {size}")
 
 
-def _pixels(image: Image.Image, data: bytes) -> Rgb:
+def _picture(image: Image.Image, data: bytes) -> Picture:
     try:
         if image.format == "PNG":
             _check_whole(data)
         image.load()
-        upright = _upright(image)
-        if upright.mode == "RGB" and "transparency" not in upright.info:
-            return np.array(upright, dtype=np.uint8)
-        return _flatten(_to_rgba(upright))
+        if getattr(image, "is_animated", False):
+            return _of_frames(image)
+        turned = upright(image)
+        if turned.mode == "RGB" and "transparency" not in turned.info:
+            return Picture(np.array(turned, dtype=np.uint8))
+        return Picture(flattened(to_rgba(turned)))
     except Exception as error:  # as above: SyntaxError, struct.error, EOFError, MemoryError, zlib.error, ...
         reason = str(error) or type(error).__name__
         raise ImageError(
             f"expected a whole {image.format} image, received {len(data):,} bytes cut short or damaged ({reason})"
         ) from error
+
+
+def _of_frames(image: Image.Image) -> Picture:
+    """One picture of an animation; all of its frames are laid over one colour."""
+    distinct = {frame.tobytes(): frame for frame in _frames(image)}  # in order, each once
+    rgba = np.stack(list(distinct.values()))
+    frames = over(rgba, backdrop(rgba.reshape(-1, *rgba.shape[2:])))
+    if len(frames) == 1:
+        return Picture(frames[0])
+    pixels, way = one_picture(frames)
+    return Picture(pixels, len(frames), way)
+
+
+def _frames(image: Image.Image) -> Iterator[Rgba]:
+    """The frames (H, W, 4) as a viewer shows them, as far as they can be read and memory is bounded."""
+    most = max(2, min(MOST_FRAMES, MOST_FRAME_PIXELS // (image.width * image.height)))
+    for number in range(most):
+        try:
+            image.seek(number)
+            frame = to_rgba(upright(image))
+        except Exception:  # the frames before a broken one, or before the end, are what a viewer shows
+            if number == 0:
+                raise
+            return
+        yield frame
 
 
 def _check_whole(data: bytes) -> None:
@@ -155,7 +209,7 @@ def _check_whole(data: bytes) -> None:
         at += _CHUNK_HEAD.size + length + _CHECK_SUM.size
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF orientation says; metadata that cannot be read turns nothing."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
@@ -164,34 +218,16 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(_TURNED[orientation]) if orientation in _TURNED else image
 
 
-def _to_rgba(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8; 16-bit grey is scaled, where Pillow's own conversion would clip it."""
+def to_rgba(image: Image.Image) -> NDArray[np.uint8]:
+    """The image as (H, W, 4) uint8; 16-bit grey is scaled, where Pillow's own conversion would clip it."""
     if image.mode.startswith("I"):
         samples = np.asarray(image).astype(np.int64)
         gray = (np.clip(samples, 0, 65535) * 255 + 32767) // 65535
         key = image.info.get("transparency")
         alpha = np.where(samples == key, 0, 255) if isinstance(key, int) else np.full_like(gray, 255)
         return np.stack([gray, gray, gray, alpha], axis=-1).astype(np.uint8)
-    return np.array(image.convert("RGBA"), dtype=np.uint8)
-
-
-def _flatten(rgba: NDArray[np.uint8]) -> Rgb:
-    """Lay (H, W, 4) over one background colour; (H, W, 3) uint8."""
-    alpha = rgba[..., 3:].astype(np.uint16)
-    if alpha.min() == 255:
-        return np.ascontiguousarray(rgba[..., :3])
-    background = _background(rgba)
-    mixed = rgba[..., :3] * alpha + background * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
-
-
-def _background(rgba: NDArray[np.uint8]) -> np.uint16:
-    """White, or black where all that is visible is so light that it would vanish on white."""
-    visible = rgba[rgba[..., 3] >= VISIBLE_ALPHA]
-    if len(visible) == 0:
-        return np.uint16(WHITE)
-    luma = visible[:, :3] @ np.array([0.299, 0.587, 0.114])
-    return np.uint16(BLACK if float(np.mean(luma < LIGHT_LUMA)) < DARK_SHARE else WHITE)
+    by_way_of = {"La": "LA", "LAB": "RGB", "HSV": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}.get(image.mode)
+    return np.array((image.convert(by_way_of) if by_way_of else image).convert("RGBA"), dtype=np.uint8)
 
 
 def _formats() -> str:

@@ -1,6 +1,6 @@
 """Turn encoded images into solutions: the whole pipeline on one screen. READ THIS FIRST.
 
-bytes -> Rgb (image) -> View (locate: cut to its text) -> Scores (recognizer: segment | slide, network)
+bytes -> Picture (image) -> View (locate: cut to its text) -> Scores (recognizer: segment | slide, network)
 -> Reading (decode) -> Solution. An unsure reading is voted on with readings of further views of the image (views).
 """
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.attempt import Attempt, attempt, together
+from captcha_solver.charset import spelt
 from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
-from captcha_solver.image import read_image
+from captcha_solver.image import Picture, read_picture
 from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
+from captcha_solver.picture_bytes import PictureLike, picture_bytes
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
 from captcha_solver.views import USUAL, View, ViewSettings, further_views, parse_views, vote
@@ -23,9 +25,9 @@ NO_TEXT = "no text found"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An image, the view that is cut to its text, what was read in that, and in how many views."""
+    """A picture, the view that is cut to its text, what was read in that, and in how many views."""
 
-    image: Rgb
+    picture: Picture
     view: View
     reading: Reading  # its columns are the image's
     views: int = 1
@@ -42,12 +44,14 @@ class Solver:
         self.views = views or ViewSettings()
         allowed_ids(recognizer.charset, self.constraints)  # an impossible charset fails here, at once
 
-    def solve(self, image: bytes) -> Solution:
-        """The solution of one encoded image (PNG, JPEG, GIF, BMP or WEBP)."""
+    def solve(self, image: PictureLike) -> Solution:
+        """The solution of one image: see ``solve_batch``."""
         return self.solve_batch([image])[0]
 
-    def solve_batch(self, images: Sequence[bytes]) -> list[Solution]:
+    def solve_batch(self, images: Sequence[PictureLike]) -> list[Solution]:
         """One solution an image, in order. A bad image raises nothing: its solution says why in ``failure``.
+
+        An image may be the bytes of a PNG, JPEG, GIF, BMP or WEBP, or whatever else ``picture_bytes`` takes.
 
         ``elapsed_ms`` is an image's own decoding plus its equal share of the time its chunk spent in the
         recognizer.
@@ -55,21 +59,21 @@ class Solver:
         chunks = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
         return [solution for chunk in chunks for solution in self._solve_chunk(chunk)]
 
-    def _solve_chunk(self, images: Sequence[bytes]) -> list[Solution]:
-        decoded = [attempt(read_image, data) for data in images]  # Rgb, or a failure that keeps its place
+    def _solve_chunk(self, images: Sequence[PictureLike]) -> list[Solution]:
+        decoded = [attempt(_decoded, data) for data in images]  # a picture, or a failure that keeps its place
         read = together(self._read, decoded)
         unsure = [place for place, each in enumerate(read) if each.value and self.views.wanted(each.value.reading)]
         for place, voted in zip(unsure, together(self._look_again, [read[place] for place in unsure]), strict=True):
             read[place] = voted if voted.value else read[place]  # what was read once is not lost by a second look
         return [self._solution(each) for each in read]
 
-    def _read(self, images: Sequence[Rgb]) -> list[Read]:
-        """Each image cut to its text; where that may be one line or several, the surer of the two readings."""
-        wanted = [cuts(image, locate(image)) for image in images]
+    def _read(self, pictures: Sequence[Picture]) -> list[Read]:
+        """Each picture cut to its text; where that may be one line or several, the surer of the two readings."""
+        wanted = [cuts(picture.pixels, locate(picture.pixels)) for picture in pictures]
         readings = iter(self._readings([view for views in wanted for view in views]))
         return [
-            max((Read(image, view, next(readings)) for view in views), key=lambda read: read.reading.confidence)
-            for image, views in zip(images, wanted, strict=True)
+            max((Read(picture, view, next(readings)) for view in views), key=lambda read: read.reading.confidence)
+            for picture, views in zip(pictures, wanted, strict=True)
         ]
 
     def _readings(self, views: Sequence[View]) -> list[Reading]:
@@ -83,18 +87,18 @@ class Solver:
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
         return [
-            Read(first.image, first.view, vote(readings, self.views.fit), len(readings))
+            Read(first.picture, first.view, vote(readings, self.views.fit), len(readings))
             for first, readings in zip(unsure, self._in_all_views(unsure), strict=True)
         ]
 
     def _in_all_views(self, read: Sequence[Read]) -> list[list[Reading]]:
-        further = [further_views(each.image, each.view, self.views) for each in read]
+        further = [further_views(each.picture.pixels, each.view, self.views) for each in read]
         again = iter(self._readings([view for views in further for view in views]))
         return [[first.reading, *(next(again) for _ in views)] for first, views in zip(read, further, strict=True)]
 
     def readings_of_views(self, images: Sequence[Rgb]) -> list[list[Reading]]:
         """What is read in each view of each (H, W, 3) uint8 image, before any vote; the first view first."""
-        return self._in_all_views(self._read(images))
+        return self._in_all_views(self._read([Picture(image) for image in images]))
 
     def _solution(self, read: Attempt[Read]) -> Solution:
         reading = read.value.reading if read.value else EMPTY
@@ -107,7 +111,12 @@ class Solver:
             elapsed_ms=read.elapsed_ms,
             failure=read.failure or nothing,
             views=read.value.views if read.value else 0,
+            frames=read.value.picture.frames if read.value else 1,
         )
+
+
+def _decoded(image: PictureLike) -> Picture:
+    return read_picture(picture_bytes(image))
 
 
 def load_solver(
@@ -117,17 +126,20 @@ def load_solver(
     charset: str | None = None,
     length: int | str | None = None,
     views: int | str = USUAL,
+    fold_case: bool = False,
 ) -> Solver:
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 
-    ``charset`` (``"digits"``, ``"lower+digits"``, or the characters themselves) and ``length`` (``4`` or
-    ``"4-6"``) say what is known of the texts; neither is needed, and a bundle fine-tuned on a few labels looks for
-    their characters, and their length where they have one, unless told others. ``runtime``: ``onnx``, ``int8``,
+    ``charset`` (``"digits"``, ``"lower+digits"``, ``"a-z0-9"``, or the characters themselves) and ``length`` (``4`` or
+    ``"4-6"``) say what is known of the texts; with ``fold_case`` a charset allows both cases. Neither is needed, and a
+    bundle fine-tuned on a few labels looks for their characters, and their length where they have one, unless told
+    others. ``runtime``: ``onnx``, ``int8``,
     ``keras``, or ``auto``, the quickest on a CPU that the bundle has. ``views``: in how many views each image is read,
     1 to 7, or ``auto``: in all of them where the first reading is less confident than the bundle's threshold.
     """
     recognizer = load_recognizer(model, runtime)
     known = recognizer.length if length is None else length
     shortest, longest = (None, None) if known is None else parse_length(known)
-    constraints = Constraints(charset or recognizer.alphabet, shortest, longest)
+    own = spelt(recognizer.alphabet) if recognizer.alphabet else None
+    constraints = Constraints(own if charset is None else charset, shortest, longest, fold_case)
     return Solver(recognizer, constraints, parse_views(views, recognizer.views))

@@ -89,7 +89,8 @@ class Reading:
 class Solution:
     """The answer for one image. ``failure`` says why there is none; then ``reading.text`` is empty.
 
-    ``views``: in how many views the image was read; 0 where there was none to read.
+    ``views``: in how many views the image was read; 0 where there was none to read. ``frames``: how many frames that
+    differ an animation has, which were read as one picture.
     """
 
     reading: Reading
@@ -98,6 +99,7 @@ class Solution:
     elapsed_ms: float
     failure: str | None = None
     views: int = 1
+    frames: int = 1
 
     @property
     def text(self) -> str:

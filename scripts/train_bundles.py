@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from captcha_solver.models.bundle import LOCATOR, MANIFEST, PRETRAINED
+from captcha_solver.quiet import sieved_stderr
 
 PICTURES = Path(__file__).parents[1] / "datasets" / "external" / "pypi_captcha.py"
 
@@ -215,4 +216,5 @@ def _install(bundle: Path, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset
-from captcha_solver.dataset import LABELS
 from captcha_solver.designs.draw import draw_run
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import BundleError
+from captcha_solver.label_table import LABELS
 from captcha_solver.models.bundle import shipped_bundles
 from captcha_solver.segment import Candidates, best_chain
 from captcha_solver.training.align import UNSURE, Folder, label_pieces, spelt

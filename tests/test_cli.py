@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 import pytest
+from PIL import Image
 
 import captcha_solver.cli_read
 from captcha_solver import __version__
+from captcha_solver.charset import Charset
 from captcha_solver.cli import main, run
 from captcha_solver.decode import Constraints, parse_length
 from captcha_solver.errors import BundleError
@@ -19,7 +21,7 @@ from captcha_solver.solver import Solver
 from tests.fakes import FakeRecognizer, picture
 
 TEXTS = ["alpha", "Beta7", "c"]
-KEYS = ["file", "text", "confidence", "recognizer", "elapsed_ms", "views", "failure"]
+KEYS = ["file", "text", "confidence", "recognizer", "elapsed_ms", "views", "frames", "failure"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +29,15 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A model that reads by colour; what was asked for is listed."""
     asked: list[dict[str, Any]] = []
 
-    def load(model: str, *, runtime: str, charset: str | None, length: str | None, views: str) -> Solver:
-        asked.append({"model": model, "runtime": runtime, "charset": charset, "length": length, "views": views})
+    def load(
+        model: str, *, runtime: str, charset: str | None, length: str | None, views: str, fold_case: bool
+    ) -> Solver:
+        asked.append({
+            "model": model, "runtime": runtime, "charset": charset, "length": length, "views": views,
+            "fold_case": fold_case,
+        })  # fmt: skip
         low, high = parse_length(length) if length else (None, None)
-        return Solver(FakeRecognizer(TEXTS), Constraints(charset, low, high))
+        return Solver(FakeRecognizer(TEXTS), Constraints(charset, low, high, fold_case))
 
     monkeypatch.setattr(captcha_solver.cli_read, "load_solver", load)
     return asked
@@ -59,7 +66,6 @@ def pictures(tmp_path: Path) -> Path:
     folder.mkdir()
     for name, red in {"a.png": 0, "b.gif": 1, "c.png": 2}.items():
         (folder / name).write_bytes(picture(red, name[-3:]))
-    (folder / "notes.txt").write_text("not an image")
     return folder
 
 
@@ -97,6 +103,34 @@ def test_solve_csv_and_table(shell: Shell, pictures: Path) -> None:
     assert [line[:2] for line in lines] == [
         [str(pictures / "a.png"), "alpha"],
         [str(pictures / "c.png"), "c"],
+    ]
+
+
+def test_solve_reads_standard_input(shell: Shell, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (pictures / "b.gif").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    code, out, err = shell("solve", pictures / "a.png", "-", "--format", "jsonl")
+    assert (code, err) == (0, "")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["file"], row["text"]) for row in rows] == [(str(pictures / "a.png"), TEXTS[0]), ("-", TEXTS[1])]
+
+
+def test_solve_refuses_standard_input_that_is_no_image(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, _, err = shell("solve", "-")
+    assert code == 1
+    assert "-: expected an image" in err
+
+
+def test_solve_says_that_an_animation_has_frames(shell: Shell, pictures: Path) -> None:
+    first, second = (Image.open(pictures / "a.png").convert("RGB") for _ in range(2))
+    second.paste((0, 0, 200), (first.width - 4, first.height - 4, first.width, first.height))
+    first.save(pictures / "moving.png", save_all=True, append_images=[second])
+    code, out, err = shell("solve", pictures / "moving.png", pictures / "a.png", "--format", "jsonl")
+    assert code == 0
+    assert [json.loads(line)["frames"] for line in out.splitlines()] == [2, 1]
+    assert err.splitlines() == [
+        f"captcha-solver: note: {pictures / 'moving.png'}: 2 frames that differ, read as one picture"
     ]
 
 
@@ -163,8 +197,9 @@ def test_what_is_known_is_passed_on(shell: Shell, pictures: Path, fake_model: li
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["text"] == "eta"
-    asked = {"model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2"}
-    assert fake_model == [asked]
+    assert fake_model == [{
+        "model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2", "fold_case": False,
+    }]  # fmt: skip
 
 
 def test_characters_that_the_model_lacks_are_told(shell: Shell, pictures: Path) -> None:
@@ -197,6 +232,26 @@ def test_score_options(shell: Shell, pictures: Path) -> None:
     _code, out, _ = shell("score", pictures, "--format", "json", "--fold-case", "--limit", "2")
     (measured,) = json.loads(out)["sets"]
     assert (measured["n"], measured["solved"], measured["cer"]) == (2, 2, 0)
+
+
+def test_with_case_folded_a_charset_means_both_cases(shell: Shell, pictures: Path) -> None:
+    labelled(pictures, GOOD.replace("alpha", "x"))
+    options = ["score", pictures, "--format", "json", "--charset", "lower+digits"]
+    solved = {}
+    for more in ([], ["--fold-case"]):
+        code, out, err = shell(*options, *more)
+        assert (code, err) == (0, "")
+        solved[len(more)] = json.loads(out)["sets"][0]["solved"]
+    assert solved == {0: 0, 1: 1}
+
+
+def test_of_the_other_case_nothing_lacks(shell: Shell, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRecognizer(["abc"] * 3, charset=Charset("abc"))
+    monkeypatch.setattr(captcha_solver.cli_read, "load_solver", lambda *_, **__: Solver(fake, Constraints()))
+    labelled(pictures, GOOD)
+    lacks = "captcha-solver: warning: model sliding does not have '{}' of the charset"
+    assert lacks.format("ABCD") in shell("score", pictures, "--charset", "ABCD")[2]
+    assert lacks.format("D") in shell("score", pictures, "--charset", "ABCD", "--fold-case")[2]
 
 
 def test_score_table(shell: Shell, pictures: Path) -> None:
@@ -247,6 +302,25 @@ def test_score_many_problems_are_counted_not_all_listed(shell: Shell, pictures: 
     assert json.loads(out)["sets"][0]["n"] == 33
     assert len(err.splitlines()) == 9
     assert "and 22 more" in err
+
+
+def test_what_a_folder_holds_besides_is_told(shell: Shell, pictures: Path) -> None:
+    (pictures / "notes.txt").write_text("not an image")
+    (pictures / "other").mkdir()
+    (pictures / "odd.php").write_bytes((pictures / "a.png").read_bytes())
+    expected = [
+        "1 file skipped, of no format that is read: 'notes.txt'",
+        "1 folder not looked into: 'other'",
+    ]
+    code, out, err = shell("solve", pictures, "--format", "jsonl")
+    assert code == 0
+    assert [Path(json.loads(line)["file"]).name for line in out.splitlines()].count("odd.php") == 1
+    assert err.splitlines() == [f"captcha-solver: note: {pictures}: {note}" for note in expected]
+    expected.insert(0, "1 image that labels.csv does not name")
+    code, out, err = shell("score", labelled(pictures, GOOD), "--format", "json")
+    assert code == 0
+    assert json.loads(out)["sets"][0]["n"] == len(GOOD.splitlines())
+    assert err.splitlines() == [f"captcha-solver: note: pictures: {note}" for note in expected]
 
 
 def test_score_no_text_found_is_an_answer(shell: Shell, pictures: Path) -> None:

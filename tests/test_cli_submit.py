@@ -22,10 +22,8 @@ from captcha_solver.cli import main
 from captcha_solver.cli_read import FIELDS
 from captcha_solver.dataset import write_folder
 from captcha_solver.demo import drawn
-from captcha_solver.errors import SetupError
 from tests.fakes import picture
 from tests.scripted_server import Reply, ScriptedServer, answer, problem, stream
-from workers.redis_server import find_server
 from workers.settings import Settings
 
 pytestmark = pytest.mark.redis
@@ -38,10 +36,6 @@ Shell = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    try:
-        find_server()
-    except SetupError as error:
-        pytest.skip(str(error))
     with service(Settings(port=free_port(), workers=1, audit_workers=0, api_keys=(new_key(),)), quiet=True) as each:
         yield each
 
@@ -140,7 +134,7 @@ def test_a_labelled_folder_is_scored_as_by_score(shell: Shell, submit: Shell, tm
     _, here, _ = shell("score", folder, "--fold-case")
     assert code == 1
     assert "gone.png" in err
-    assert "1 images that labels.csv does not name" in err
+    assert "1 image that labels.csv does not name" in err
     table, scored = out.splitlines(), here.splitlines()
     assert len(table) == 2 + 14 + len(scored)
     (row,) = [line.split() for line in table if line.startswith("set  ") and "%" in line and "interval" not in line]

@@ -4,7 +4,6 @@ import pytest
 
 from captcha_solver.dataset import (
     Dataset,
-    image_files,
     inspect_folder,
     read_folder,
     writable_folder,
@@ -144,17 +143,10 @@ def test_folders_that_are_no_datasets(tmp_path: Path) -> None:
         "none": "expected a folder, received nothing there",
         "file": "expected a folder, received a file",
         "empty": "received a folder without images",
-        "pictures": "received 1 images without it",
+        "pictures": "received 1 image without it",
     }.items():
         with pytest.raises(DatasetError, match=message):
             inspect_folder(tmp_path / name)
-
-
-def test_image_files_by_suffix_and_name(tmp_path: Path) -> None:
-    for name in ("b.png", "a.JPG", "c.webp", "labels.csv", "notes.txt"):
-        (tmp_path / name).touch()
-    (tmp_path / "d.png").mkdir()
-    assert [path.name for path in image_files(tmp_path)] == ["a.JPG", "b.png", "c.webp"]
 
 
 def test_hash_depends_on_names_labels_and_images(tmp_path: Path) -> None:

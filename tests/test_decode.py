@@ -83,6 +83,14 @@ def test_a_named_charset_narrows_and_no_case_is_exchanged() -> None:
     assert read.confidence == pytest.approx(0.2 / 0.3, abs=1e-6)
 
 
+def test_with_case_folded_a_charset_allows_both_cases() -> None:
+    given, charset = scores([[0.1, 0.05, 0.75, 0.1]]), Charset("aA1")
+    for spec in ("lower+digits", "upper", "a", "A1"):
+        assert decode(given, charset, Constraints(spec, fold_case=True)).text == "A", spec
+    assert Constraints("a\u00df1", fold_case=True).symbols() == "aA\u00df1"  # a capital sharp s is two characters
+    assert Constraints(fold_case=True).symbols() is None
+
+
 def test_a_charset_the_model_does_not_have_is_refused() -> None:
     with pytest.raises(OptionError, match=r"expected characters the model reads \(ab\), received 'xyz'"):
         decode(scores([[0.2, 0.5, 0.3]]), AB, Constraints("xyz"))

@@ -191,10 +191,14 @@ def test_a_wrong_option_is_a_usage_error(wrong: list[str], tmp_path: Path) -> No
         (["{python}", "{nonsense}"], DesignError, "may use {python}, .*{nonsense}"),
         (["{python}", "{"], DesignError, "may use {python}"),
         (writing("a,b"), DatasetError, "expected the header filename,label, received 'a,b'"),
-        (writing(""), DatasetError, "expected the header filename,label, received ''"),
-        (writing("filename,label\na.png,x\n"), DatasetError, "expected 2 rows from .*, received 1"),
-        (writing("filename,label\na.png,x\nb.png,x\n"), DatasetError, "line 3: .* received 'b.png,x'"),
-        (writing("filename,label\na.png,\na.png,x\n"), DatasetError, "line 2: .* received 'a.png,'"),
+        (writing(""), DatasetError, "expected the header filename,label, received an empty file"),
+        (writing("filename,label\na.png,x\n"), DatasetError, "expected 2 images from .*, received 1"),
+        (
+            writing("filename,label\na.png,x\nb.png,x\n"),
+            DatasetError,
+            "row 3: .* received no file 'b.png'",
+        ),
+        (writing("filename,label\na.png,\nb.png,x\n"), DatasetError, "row 2: expected a label for 'a.png'"),
     ],
 )
 def test_what_goes_wrong_is_one_clear_line(

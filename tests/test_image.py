@@ -57,14 +57,6 @@ def test_lossy_formats_are_close(form: str) -> None:
     assert np.abs(np.array(corners(image)) - np.array(expected)).max() <= 12
 
 
-def test_animated_gif_gives_its_first_frame() -> None:
-    first, second = Image.new("P", (20, 20), 0), Image.new("P", (20, 20), 1)
-    for frame in (first, second):
-        frame.putpalette([10, 20, 30, 200, 210, 220])
-    data = encoded(first, "GIF", save_all=True, append_images=[second])
-    assert corners(read_image(data)) == [(10, 20, 30)] * 4
-
-
 @pytest.mark.parametrize(
     ("sixteen", "eight"), [(0, 0), (128, 0), (129, 1), (257, 1), (32896, 128), (65407, 255), (65535, 255)]
 )

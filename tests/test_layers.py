@@ -13,8 +13,11 @@ SERVICE = ("api", "workers")
 SETTINGS = "workers.settings"  # the one module of the service that reads the environment
 
 LAYERS: list[set[str]] = [  # from the ground up; a module may import its own layer and those below it
-    {"types", "errors"},
-    {"attempt", "beam", "binarise", "charset", "cuts", "dataset", "image", "lattice", "preprocess", "views"},
+    {"types", "errors", "remarks"},
+    {"backdrop", "frames", "label_table", "quiet"},
+    {"attempt", "beam", "binarise", "charset", "cuts", "image", "lattice", "preprocess", "views"},
+    {"picture_bytes", "pictures"},
+    {"dataset"},
     {"segment", "slide", "decode", "lines", "locate", "models"},
     {"recognizers"},
     {"solver", "designs"},

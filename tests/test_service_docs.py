@@ -74,7 +74,7 @@ def test_every_code_of_an_error_is_described() -> None:
 
 def test_every_code_of_an_answer_is_described() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workers").glob("*.py"))
-    given = set(re.findall(r'(?:code=|"code": |indexes, )"([a-z_]+)"', source))
+    given = set(re.findall(r'(?:code=|"code": |indexes, )"([a-z0-9_]+)"', source))
     assert {row[0].strip("`") for row in rows(section("Shapes").split("`error.code`")[1])[1:]} == given
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 import captcha_solver.solver
 from captcha_solver.decode import FREE, Constraints
 from captcha_solver.errors import BundleError, OptionError
+from captcha_solver.image import Picture
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Rgb, Scores
 from tests.fakes import FakeRecognizer, encoded, picture
@@ -84,11 +85,11 @@ def test_time_is_counted_where_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> N
     """A clock moved by hand: 10 ms to decode the first image, 1 ms the others, 8 ms in the network."""
     clock = [0.0]
 
-    def decoding(data: bytes) -> Rgb:
+    def decoding(data: bytes) -> Picture:
         clock[0] += 0.010 if data == b"slow" else 0.001
         if data == b"bad":
             raise ValueError("bad")
-        return np.zeros((20, 40, 3), np.uint8)
+        return Picture(np.zeros((20, 40, 3), np.uint8))
 
     class Timed(FakeRecognizer):
         def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
@@ -96,7 +97,7 @@ def test_time_is_counted_where_it_is_spent(monkeypatch: pytest.MonkeyPatch) -> N
             return [self._one(0) for _ in images]
 
     monkeypatch.setattr("captcha_solver.attempt.perf_counter", lambda: clock[0])
-    monkeypatch.setattr(captcha_solver.solver, "read_image", decoding)
+    monkeypatch.setattr(captcha_solver.solver, "read_picture", decoding)
     solutions = Solver(Timed(TEXTS)).solve_batch([b"slow", b"fast", b"bad"])
     assert [round(s.elapsed_ms, 6) for s in solutions] == [14.0, 5.0, 1.0]
 

@@ -31,7 +31,7 @@ class Counts:
 class Audit:
     """An audit as it is stored; times are seconds since the epoch. The status follows from these and the counts.
 
-    ``source``: "design", "toml" or "images"; of these there are ``images``.
+    ``source``: "design", "toml" or "images"; of these there are ``images``. ``notes``: what of an archive is not used.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Audit:
     expires_at: float
     improve: bool = False
     images: int = 0
+    notes: tuple[str, ...] = ()
     started_at: float | None = None
     finished_at: float | None = None
     stage: str = ""
@@ -66,7 +67,7 @@ class Audit:
 
     def to_redis(self) -> dict[str, str]:
         """The fields of the audit's hash. Those that are set later are absent until then."""
-        record = asdict(self) | {"settings": json.dumps(asdict(self.settings))}
+        record = asdict(self) | {"settings": json.dumps(asdict(self.settings)), "notes": json.dumps(self.notes)}
         return {key: str(value) for key, value in record.items() if value is not None and value is not False}
 
     @classmethod
@@ -82,6 +83,7 @@ class Audit:
             expires_at=float(text["expires_at"]),
             improve="improve" in text,
             images=int(text["images"]),
+            notes=tuple(json.loads(text.get("notes", "[]"))),
             started_at=float(text["started_at"]) if "started_at" in text else None,
             finished_at=float(text["finished_at"]) if "finished_at" in text else None,
             stage=text["stage"],

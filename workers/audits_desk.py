@@ -131,7 +131,7 @@ class AuditDesk:
 def subject_of(redis: Client, audit: Audit) -> Subject:
     """What an audit is about. A design that is a command never gets here: the API refuses it, and so does this."""
     if audit.source == "images":
-        return GivenSubject(audit.name, samples_of(redis, audit))
+        return GivenSubject(audit.name, samples_of(redis, audit), notes=audit.notes)
     design = parse_design(toml_of(redis, audit), audit.name)
     if design.command is not None:
         raise OptionError(f"{audit.name}: expected a design that is drawn here, received one that is a command")

@@ -62,9 +62,8 @@ def _start(redis: Client, job: Job) -> None:
 
 def _upload(held: Mapping[bytes, bytes], index: int) -> Upload:
     """An image as it was stored; one that is missing is empty, and so ends as an answer that says so."""
-    label = held.get(f"{index}l".encode())
-    name = held.get(f"{index}n".encode(), str(index).encode()).decode()
-    return Upload(name, held.get(str(index).encode(), b""), None if label is None else label.decode())
+    text = {name: held[key].decode() for name in "nlr" if (key := f"{index}{name}".encode()) in held}
+    return Upload(text.get("n", str(index)), held.get(str(index).encode(), b""), text.get("l"), text.get("r"))
 
 
 def record(redis: Client, chunk: Chunk, answers: Sequence[Answer]) -> int:

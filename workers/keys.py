@@ -22,7 +22,7 @@ AUDIT_SUSPECTS = f"{PREFIX}:audits:suspects"  # zset: audit-piece -> when it was
 
 
 def single(single_id: str) -> str:
-    """Hash: image, about (JSON: name, options, model_sha256)."""
+    """Hash: image, about (JSON: name, options, model_sha256; refused)."""
     return f"{LANE}:{single_id}"
 
 
@@ -52,7 +52,7 @@ def pending(job_id: str, chunk: int) -> str:
 
 
 def images(job_id: str, chunk: int) -> str:
-    """Hash of a chunk's images: ``3`` -> bytes, ``3n`` -> name, ``3l`` -> label."""
+    """Hash of a chunk's images: ``3`` -> bytes, ``3n`` -> name, ``3l`` -> label, ``3r`` -> why there are no bytes."""
     return f"{job(job_id)}:images:{chunk}"
 
 

@@ -39,6 +39,7 @@ class Single:
 
     def to_redis(self) -> dict[str, str | bytes]:
         about = {"name": self.upload.name, "options": asdict(self.options), "model_sha256": self.model_sha256}
+        about |= {} if self.upload.refused is None else {"refused": self.upload.refused}
         return {"image": self.upload.image, "about": json.dumps(about)}
 
     @classmethod
@@ -48,7 +49,8 @@ class Single:
         if image is None or about is None:
             return None
         known = json.loads(about)
-        return cls(single_id, Upload(known["name"], image), Options(**known["options"]), known["model_sha256"])
+        upload = Upload(known["name"], image, refused=known.get("refused"))
+        return cls(single_id, upload, Options(**known["options"]), known["model_sha256"])
 
 
 def new_single(upload: Upload, options: Options, model_sha256: str) -> Single:

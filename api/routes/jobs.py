@@ -14,8 +14,7 @@ from api.document import ACCEPTED, ARCHIVE, JOB_FORM, JOB_QUERY, body
 from api.problems import Problem, documented
 from api.schemas import JOB_ID, JobOut, JobPage, JobRequest
 from api.service import Service, job_out, service_of
-from captcha_solver.charset import parse_charset
-from captcha_solver.errors import OptionError
+from captcha_solver.decode import Constraints, allowed_ids, parse_length
 from workers import keys, webhooks
 from workers.messages import Counts, Job, Options, chunk_size
 from workers.store import Idempotency, new_job
@@ -33,7 +32,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     status_code=202,
     response_model=JobOut,
     responses={**documented(400, 408, 409, 413, 415), 202: ACCEPTED},
-    openapi_extra=body(JobRequest, JOB_QUERY, **{uploads.MULTIPART: JOB_FORM, uploads.ZIP: ARCHIVE}),
+    openapi_extra=body(JobRequest, JOB_QUERY, **{uploads.MULTIPART: JOB_FORM, uploads.RAW: ARCHIVE}),
 )
 async def submit(
     request: Request,
@@ -43,7 +42,10 @@ async def submit(
         Header(pattern=r"^[!-~]{1,255}$", description="The same key and request again: the same job, made once"),
     ] = None,
 ) -> Response:
-    """Queue images: multipart ``files[]`` (at most 1,000; more as a zip), a zip, or JSON with base64."""
+    """Queue images: multipart ``files[]`` (at most 1,000; more as a zip), a zip, or JSON with base64.
+
+    A zip may be called ``application/zip``, too.
+    """
     service = service_of(request)
     gate: uploads.Gate = request.app.state.gate
     async with gate.through():
@@ -149,6 +151,7 @@ def make_job(
         expires_at=0.0,
         webhook=webhook,
         metadata=options.metadata or {},
+        label_use=intake.label_use,
     )
     begun = store.begin(new_job(blank, ttl_s or settings.ttl_s))
     try:
@@ -166,16 +169,10 @@ def reading_options(service: Service, intake: uploads.Intake) -> Options:
     options = intake.options
     model = options.model or service.usual_model
     uploads.check_model(model, service.settings)
-    if options.charset is not None:
-        known = set(service.bundles[model].charset.symbols)
-        if not set(parse_charset(options.charset).symbols) & known:
-            raise OptionError(f"expected characters that {model} reads, received {options.charset!r}")
-    return Options(model, options.charset, _length(options.length), options.fold_case, options.views)
-
-
-def _length(length: str | None) -> str | None:
-    """``4-6`` for ``6-4`` too."""
-    return None if length is None else "-".join(sorted(length.split("-"), key=int))
+    shortest, longest = (None, None) if options.length is None else parse_length(options.length)
+    constraints = Constraints(options.charset, shortest, longest, options.fold_case)
+    allowed_ids(service.bundles[model].charset, constraints)
+    return Options(model, options.charset, options.length, options.fold_case, options.views)
 
 
 def find(service: Service, owner: str, job_id: str) -> tuple[Job, Counts]:

@@ -22,7 +22,19 @@ from workers.messages import Job
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 USUAL_PAGE, LARGEST_PAGE = 100, 1000
-FIELDS = ("index", "id", "status", "text", "confidence", "elapsed_ms", "views", "error", "expected", "correct")
+FIELDS = (
+    "index",
+    "id",
+    "status",
+    "text",
+    "confidence",
+    "elapsed_ms",
+    "views",
+    "frames",
+    "error",
+    "expected",
+    "correct",
+)
 EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 LARGEST_ID = 2**64  # of each part of the id of an event in Redis
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -161,7 +173,7 @@ def _csv(items: Iterator[str]) -> Iterator[str]:
     writer = csv.writer(buffer)
     writer.writerow(FIELDS)
     for item in items:
-        fields: dict[str, Any] = {"views": 1} | json.loads(item)  # an older answer is of one view
+        fields: dict[str, Any] = {"views": 1, "frames": 1} | json.loads(item)  # an older answer is of one view
         fields["error"] = fields["error"]["detail"] if fields["error"] else None
         writer.writerow([_cell(fields.get(name)) for name in FIELDS])
         yield buffer.getvalue()

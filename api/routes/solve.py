@@ -31,12 +31,15 @@ router = APIRouter(prefix="/v1", tags=["solve"])
     "/solve",
     response_model=SolveOut,
     responses={**documented(400, 408, 413, 415), 202: {**ACCEPTED, "model": JobOut}},
-    openapi_extra=body(SolveRequest, **{uploads.RAW: IMAGE, "image/*": IMAGE, uploads.MULTIPART: SOLVE_FORM}),
+    openapi_extra=body(SolveRequest, **{uploads.RAW: IMAGE, uploads.MULTIPART: SOLVE_FORM}),
 )
 async def solve(
     request: Request, owner: Owner, prefer: Annotated[str | None, Header(description="wait=N: seconds to wait")] = None
 ) -> Response:
-    """Read one image. Waits up to ``Prefer: wait=N`` seconds for its answer, else answers 202 with the job to ask."""
+    """Read one image: its file (as ``image/*``, too), a form, or JSON with base64.
+
+    Waits up to ``Prefer: wait=N`` seconds for its answer, else answers 202 with the job to ask.
+    """
     service = service_of(request)
     gate: uploads.Gate = request.app.state.small_gate
     async with gate.through():

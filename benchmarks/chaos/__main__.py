@@ -21,6 +21,7 @@ from benchmarks.service.pictures import DESIGN, MODEL, Pictures, batch, draw_pic
 from benchmarks.service.stack import Stack, started
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import CaptchaSolverError, OptionError
+from captcha_solver.quiet import sieved_stderr
 from workers.settings import Settings
 
 KILLS = "kills"
@@ -112,4 +113,5 @@ def _others(setting: Setting, chosen: Sequence[str]) -> list[Outcome]:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -21,6 +21,7 @@ from benchmarks.peers.report import YARDSTICK, Rate, document, picture, rate, re
 from benchmarks.peers.sureness import Answer, Sureness
 from captcha_solver.dataset import inspect_folder, writable_folder
 from captcha_solver.errors import CaptchaSolverError
+from captcha_solver.quiet import sieved_stderr
 
 DRAWN = {  # what is compared where no folder is given: design -> its options
     "captcha-4": ("pypi_captcha.py", "--charset", "digits", "--length", "4"),
@@ -109,4 +110,5 @@ def _figures(sets: list[Labelled], read: list[list[Answer]]) -> tuple[list[Rate]
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -20,6 +20,7 @@ from benchmarks.service.pictures import DESIGN, MODEL, Pictures, batch, draw_pic
 from benchmarks.service.stack import started
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import CaptchaSolverError
+from captcha_solver.quiet import sieved_stderr
 from workers.settings import Settings
 
 PARTS = ("throughput", "latency")
@@ -106,4 +107,5 @@ def _settings(workers: int) -> Settings:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -20,6 +20,7 @@ from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.image import encode_png
+from captcha_solver.quiet import sieved_stderr
 
 PARTS = ("stages", "network", "drawer")
 
@@ -91,4 +92,5 @@ def picture(loads: Sequence[network.Load], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -85,7 +85,7 @@ class Model:
             solver = load_solver(self.name, runtime="onnx")
             return Armed(_solving(solver), solver.recognizer.model_sha256)
         tuned = self._trained(labels, ammunition)
-        read = _solving(load_solver(tuned.bundle.path, runtime="onnx"))
+        read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=ammunition.fold_case))
         recalled = ammunition.labelled[:MOST_RECALLED]
         own = accuracy(recalled, read(recalled), fold_case=ammunition.fold_case)
         return Armed(read, tuned.bundle.sha256, tuned.core_s, own)

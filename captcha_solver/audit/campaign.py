@@ -158,6 +158,7 @@ class Campaign:
             drift=tuple(each.condition for each in schedule(design)) if design else (),
             proposed=self._proposed if self._proposed in tested else None,
             left_out=tuple(left_out),
+            animated=workshop.split.animated,
         )
 
     def _proposal(self, advice: Sequence[Mapping[str, Any]]) -> Variant | None:

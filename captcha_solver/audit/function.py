@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from captcha_solver.designs.design import Design
 from captcha_solver.errors import DatasetError, ImageError, SetupError
-from captcha_solver.image import encode_png, read_image
+from captcha_solver.image import read_image
+from captcha_solver.picture_bytes import picture_bytes
 from captcha_solver.types import Sample
 
 GIVEN = ("rng", "seed")  # what a function is given, where it takes it
@@ -25,14 +25,16 @@ SEEDS_APART = 1_000_003  # between the seeds of two parts of an audit's images
 class CallableSubject:
     """``package.module:function``: called for each image, it returns the image and its text.
 
-    The image may be encoded bytes, a Pillow image or an array (H, W) or (H, W, 3) uint8. A parameter named ``rng`` is
-    given a ``numpy.random.Generator``, one named ``seed`` a whole number; without either the images cannot be repeated.
+    The image may be whatever ``picture_bytes`` takes: encoded bytes, an open file, a path, a Pillow image of any mode
+    or an array of 1 to 4 channels. A parameter named ``rng`` is given a ``numpy.random.Generator``, one named ``seed``
+    a whole number; without either the images cannot be repeated.
     """
 
     spec: str
     kind: str = "callable"
     design: Design | None = None
     available: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,23 +105,11 @@ def _answer(function: Callable[..., Any], spec: str, given: Mapping[str, Any]) -
 
 
 def _encoded(image: Any, spec: str) -> bytes:
-    if isinstance(image, bytes | bytearray):
-        return _readable(bytes(image), spec)
-    if isinstance(image, Image.Image):
-        return encode_png(np.asarray(image.convert("RGB"), np.uint8))
-    array = np.asarray(image) if isinstance(image, np.ndarray) else np.empty(0)
-    if array.dtype == np.uint8 and array.size and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        return encode_png(np.ascontiguousarray(np.stack([array] * 3, -1) if array.ndim == 2 else array[..., :3]))
-    raise DatasetError(
-        f"expected {spec} to return bytes, a Pillow image or an array (H, W[, 3]) uint8 first, received {_shown(image)}"
-    )
-
-
-def _readable(data: bytes, spec: str) -> bytes:
     try:
+        data = picture_bytes(image)
         read_image(data)
     except ImageError as error:
-        raise DatasetError(f"{spec}: expected the bytes of an image, received: {error}") from error
+        raise DatasetError(f"{spec}: expected an image first; {error}") from error
     return data
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from captcha_solver.attempt import attempt
 from captcha_solver.charset import NAMED
 from captcha_solver.errors import DatasetError
-from captcha_solver.image import read_image
+from captcha_solver.image import read_image, read_picture
 from captcha_solver.slide import SlideSettings, levelled
 from captcha_solver.training.sliding import COLUMNS_PER_STEP, LONGEST_LABEL, cut_to_text, fits
 from captcha_solver.types import Rgb, Sample
@@ -23,12 +23,14 @@ class Look:
     """A labelled image: ``pixels`` is a hash of what is seen, so that files that show the same are the same.
 
     ``room``: how many characters the sliding network can write of it; None where it cannot be read as an image.
+    ``frames``: how many frames that differ it has.
     """
 
     sample: Sample
     pixels: bytes
     room: int | None
     fits: bool
+    frames: int = 1
 
 
 def pixels_of(sample: Sample, image: Rgb | None) -> bytes:
@@ -49,14 +51,14 @@ def look_at(samples: Sequence[Sample]) -> list[Look]:
     looks = []
     settings = SlideSettings()
     for sample in samples:
-        image = attempt(read_image, sample.image).value
-        pixels = pixels_of(sample, image)
-        if image is None:
+        picture = attempt(read_picture, sample.image).value
+        pixels = pixels_of(sample, None if picture is None else picture.pixels)
+        if picture is None:
             looks.append(Look(sample, pixels, None, fits=False))
             continue
-        width_px = levelled([cut_to_text(image)], settings)[0].pixels.shape[1]
+        width_px = levelled([cut_to_text(picture.pixels)], settings)[0].pixels.shape[1]
         room = min(width_px // COLUMNS_PER_STEP, LONGEST_LABEL)
-        looks.append(Look(sample, pixels, room, fits(sample.text, width_px)))
+        looks.append(Look(sample, pixels, room, fits(sample.text, width_px), picture.frames))
     return looks
 
 
@@ -81,6 +83,7 @@ def remarks(looks: Sequence[Look]) -> list[str]:
     """What to mind of images that an audit was made on all the same."""
     broken = [each for each in looks if each.room is None]
     long = [each for each in looks if each.room is not None and not each.fits]
+    moving = [each for each in looks if each.frames > 1]
     unknown = sorted(set("".join(each.sample.text for each in looks)) - KNOWN)
     told = []
     if broken:
@@ -91,6 +94,11 @@ def remarks(looks: Sequence[Look]) -> list[str]:
         told.append(
             f"{len(long)} labels have more characters than their image has room for, such as "
             f"{_short(long[0].sample.text)} of {long[0].sample.id}: no attacker learns from them"
+        )
+    if moving:
+        told.append(
+            f"{len(moving)} images are animations whose frames differ, such as {moving[0].sample.id}: each was read as "
+            "one picture, in which letters that come one by one are put together"
         )
     if unknown:
         with_them = sum(bool(set(each.sample.text) & set(unknown)) for each in looks)

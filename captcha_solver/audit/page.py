@@ -98,6 +98,13 @@ def verdict(report: Mapping[str, Any]) -> str:
     broken = max((t for t in report["thresholds"] if t["status"] == "broken"), key=_threshold, default=None)
     if broken is None:
         low, high = best["ci95"]
+        if reasons := report.get("inconclusive"):
+            told = "; ".join(each["said"] for each in reasons)
+            wanted = reasons[0]["would_test"]
+            return (
+                f"This design was not tested by these attacks: {told}. The best, {best['name']}, "
+                f"{_how(best['labels'])}, read {best['solved']} of {best['n']}. {wanted[0].upper()}{wanted[1:]}."
+            )
         return (
             f"No attack broke this design: the best, {best['name']}, {_how(best['labels'])}, read {best['solved']} of "
             f"{best['n']}. Its true rate is between {percent(low)} and {percent(high)}; a better attack may do more."
@@ -146,6 +153,8 @@ def badge(report: Mapping[str, Any]) -> str:
     """The verdict at a glance, as SVG."""
     best = _best(report)
     status = _overall(report)
+    if status != "broken" and report.get("inconclusive"):
+        status = "not tested"
     said = f"{status}: {percent(best['rate'])}" if best else "not measured"
     left, right = 62, 8 * len(said) + 16
     return (

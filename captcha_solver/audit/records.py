@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
 PLAIN: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+ADDED = "added later"  # in the metadata of a field: files written before lack it
 SHOWN = 60  # characters of what was received
 
 
@@ -30,11 +31,12 @@ def parse_record(kind: type[Record], text: bytes) -> Record:
 
 def _dataclass(kind: Any, value: object, where: str) -> Any:
     names = [each.name for each in fields(kind)]
-    if not isinstance(value, dict) or set(value) != set(names):
+    needed = {each.name for each in fields(kind) if ADDED not in each.metadata}
+    if not isinstance(value, dict) or not needed <= set(value) <= set(names):
         received = ", ".join(map(str, value)) if isinstance(value, dict) else _shown(value)
         raise ValueError(f"{where}: expected the fields {', '.join(names)}, received {received or 'none'}")
     hints = _hints(kind)
-    return kind(**{name: _typed(hints[name], value[name], name) for name in names})
+    return kind(**{name: _typed(hints[name], value[name], name) for name in names if name in value})
 
 
 def _typed(hint: Any, value: object, where: str) -> Any:

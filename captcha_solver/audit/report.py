@@ -16,18 +16,19 @@ from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.cost import Prices
 from captcha_solver.audit.curves import fewest
 from captcha_solver.audit.drift import MATRIX_LABELS, must_change, recovered
+from captcha_solver.audit.inconclusive import reasons
 from captcha_solver.audit.perturb import PERTURBATIONS
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.provenance import Provenance
-from captcha_solver.audit.records import parse_record
+from captcha_solver.audit.records import ADDED, parse_record
 from captcha_solver.audit.runner import LeftOut
+from captcha_solver.audit.verdicts import Verdict
 from captcha_solver.errors import DatasetError
 
 SCHEMA_VERSION = 1
 FACTS = "audit.json"
 KEPT_UNDER = 0.01  # the rate that a design is to keep attackers under by changing
 FEW_TESTED = 300  # 0 solved of so many bounds the rate by 1 %
-LEARNT = 0.5  # how much of its own labels an attacker reads at least who has learnt what he was shown
 OVERFITTED = 0.3  # how much more of its own labels than of the tested images an attacker reads, to be flagged
 
 
@@ -69,6 +70,7 @@ class Facts:
     drift: tuple[str, ...] = ()  # the conditions of the schedule, in order
     proposed: str | None = None  # the condition that all advice together amounts to, where it was drawn
     left_out: tuple[LeftOut, ...] = ()
+    animated: int = field(default=0, metadata={ADDED: True})  # tested images whose frames differ
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -127,7 +129,10 @@ def build(facts: Facts, results: Sequence[Result]) -> dict[str, Any]:
         "advice": advice_of(facts, results),
         "improved": _improved(facts, results),
         "left_out": [asdict(each) for each in facts.left_out],
+        "inconclusive": [asdict(each) for each in reasons(results, animated=facts.animated, fold_case=fold)],
     }
+    if report["inconclusive"]:
+        _claim_nothing(report["thresholds"])
     report["flags"] = _flags(report, facts, results)
     return report
 
@@ -203,20 +208,17 @@ def _flags(report: Mapping[str, Any], facts: Facts, results: Sequence[Result]) -
         f"the curve of {c['attack']} still rises: its rate is a lower bound" for c in report["curves"] if c["rising"]
     ]
     flags += [_overfitted(result, facts) for result in results if _overfits(result, facts)]
-    if is_unlearnt(report["attacks"]):
-        flags.append(
-            f"no trained attacker reads even {LEARNT:.0%} of its own labels: none has learnt this design, so that a "
-            "low rate says little of one who does"
-        )
+    flags += [f"{each['said']}: a low rate says little" for each in report["inconclusive"]]
     if report["left_out"]:
         flags.append(f"parts that were left out: {len(report['left_out'])}, see the end of the report")
     return flags
 
 
-def is_unlearnt(attacks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether attackers were trained, and none of ``attacks`` reads what it was trained on."""
-    own = [row["train_accuracy"] for row in attacks if row["train_accuracy"] is not None]
-    return bool(own) and max(own) < LEARNT
+def _claim_nothing(thresholds: Sequence[dict[str, Any]]) -> None:
+    """Where the attacks did not test a design, a low rate does not say that it holds."""
+    for row in thresholds:
+        if row["status"] == Verdict.HOLDS:
+            row["status"] = str(Verdict.UNDECIDED)
 
 
 def _overfits(result: Result, facts: Facts) -> bool:

@@ -25,6 +25,7 @@ class Split:
     tested: tuple[Sample, ...]
     duplicates: int
     flags: tuple[str, ...]
+    animated: int = 0  # tested images whose frames differ
 
     @property
     def sha256(self) -> str:
@@ -58,7 +59,8 @@ def split(subject: Subject, *, labels: int, tested: int, seed: int) -> Split:
         tuple(each.sample for each in pool),
         tuple(each.sample for each in kept),
         len(test) - len(kept),
-        (*flags, *remarks([*pool, *kept])),
+        (*flags, *remarks([*pool, *kept]), *subject.notes),
+        sum(each.frames > 1 for each in kept),
     )
 
 

@@ -10,8 +10,9 @@ from captcha_solver.audit.breakdown import Kind
 from captcha_solver.audit.cost import Effort, Prices, cost
 from captcha_solver.audit.curves import Needed
 from captcha_solver.audit.findings import ANY, SUREST
+from captcha_solver.audit.inconclusive import LEARNT, is_unlearnt
 from captcha_solver.audit.panel import Entrant
-from captcha_solver.audit.report import FEW_TESTED, LEARNT, OVERFITTED, is_unlearnt
+from captcha_solver.audit.report import FEW_TESTED, OVERFITTED
 
 LABELS_TO = (0.01, 0.5)
 SPLITS = "segmented"  # the attack that cuts an image into characters
@@ -142,7 +143,7 @@ def doubts(report: Mapping[str, Any], entrant: Entrant) -> tuple[Doubt, ...]:
         Doubt.RISING: any(c["rising"] for c in report["curves"] if c["attack"] == report["best"]["name"]),
         Doubt.STOCK: by_stock > by_ours,
         Doubt.BY_HEART: any(row["train_accuracy"] - row["rate"] > OVERFITTED for row in schooled),
-        Doubt.UNLEARNT: is_unlearnt(schooled),
+        Doubt.UNLEARNT: is_unlearnt([row["train_accuracy"] for row in schooled]),
         Doubt.TAUGHT: entrant.taught,
         Doubt.PARTIAL: bool(report["left_out"]),
     }

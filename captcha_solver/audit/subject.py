@@ -39,6 +39,11 @@ class Subject(Protocol):
         """How many images there are; None where more can be drawn."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of a folder is not used, a sentence each."""
+        ...
+
     def samples(self, count: int, seed: int) -> list[Sample]:
         """``count`` labelled images (a folder's: all it has, in an order of its own); other seeds, other images."""
         ...
@@ -76,6 +81,7 @@ class DesignSubject:
     own: Design
     kind: str = "design"
     available: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,9 +122,13 @@ class FolderSubject:
     def available(self) -> int:
         return len(self.samples(0, 0))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return inspect_folder(self.folder).left_out
+
     def samples(self, count: int, seed: int) -> list[Sample]:
-        """All of them, so that any part is a random part."""
-        return shuffled([each for each in read_folder(self.folder) if each.text], seed)
+        """All that have an image and a label, so that any part is a random part."""
+        return shuffled(inspect_folder(self.folder).sound, seed)
 
     def provenance(self) -> Mapping[str, Any]:
         return provenance_of(inspect_folder(self.folder), self.name)
@@ -132,6 +142,7 @@ class GivenSubject:
     given: tuple[Sample, ...]
     kind: str = "folder"
     design: Design | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def available(self) -> int:
@@ -164,6 +175,7 @@ class CommandSubject:
     kind: str = "command"
     design: Design | None = None
     available: int | None = None
+    notes: tuple[str, ...] = ()
 
     def samples(self, count: int, seed: int) -> list[Sample]:
         with tempfile.TemporaryDirectory(prefix="captcha-audit-") as folder:

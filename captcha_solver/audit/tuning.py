@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from captcha_solver.audit.hush import GRAPPLER, without_lines
 from captcha_solver.dataset import write_folder
 from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.training.checkpoint import Progress
 from captcha_solver.training.progress import Meter
 from captcha_solver.types import Sample
@@ -79,7 +79,7 @@ def tune(
     began = _core_s()
     meter = Watch(out / "bundle", until)
     request = TrainRequest((spec,), out / "bundle", route, route, None, {})
-    with without_lines(GRAPPLER):
+    with sieved_stderr():
         bundle = ROUTES[route](request, start, (steps, seed, meter))
     if not isinstance(source, str):
         bundle = _narrowed(bundle, source)
@@ -123,7 +123,6 @@ def _make_repeatable(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-        tf.get_logger().setLevel("ERROR")  # else it warns of every further network that it traces
     elif keras.backend.backend() == "torch":
         import torch
 

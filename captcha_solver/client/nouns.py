@@ -103,4 +103,5 @@ def _solution(json: Mapping[str, Any], model: Model) -> Solution:
         elapsed_ms=float(json["elapsed_ms"]),
         failure=str(json["error"]["detail"]) if json["error"] else None,
         views=int(json.get("views", 1)),  # an older answer is of one view
+        frames=int(json.get("frames", 1)),
     )

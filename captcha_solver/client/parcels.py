@@ -14,8 +14,10 @@ from pathlib import Path, PurePath
 from typing import IO
 
 from captcha_solver.client.nouns import Options
-from captcha_solver.dataset import HEADER, LABELS, image_files, labelled_rows, read_named
+from captcha_solver.dataset import labelled_rows, read_named
 from captcha_solver.errors import DatasetError, SetupError
+from captcha_solver.label_table import HEADER, LABELS, plain_name
+from captcha_solver.pictures import Finder, look_into
 
 MIB = 1024 * 1024
 LONGEST_NAME = 255
@@ -51,11 +53,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The images of a folder, sorted by name, and what is wrong with its ``labels.csv``."""
+    """The images of a folder, sorted by name, and what is wrong with its ``labels.csv``.
+
+    ``notes``: what else lies in the folder, a sentence each.
+    """
 
     folder: Path
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +84,23 @@ class Parcel:
 
 
 def survey(folder: Path, limits: Limits) -> Survey:
-    """Look at each image of ``folder`` once: those with the suffix of an image, and all that ``labels.csv`` names."""
-    files = [path.name for path in image_files(folder)]
+    """Look at each image of ``folder`` once: all that are pictures, and all that ``labels.csv`` names."""
+    here = look_into(folder)
     rows = labelled_rows(folder) if (folder / LABELS).is_file() else []
     labels = {row.filename: row.label for row in rows}
     problems = tuple(f"{LABELS} row {row.line}: {row.problem}" for row in rows if row.problem)
-    files += [row.filename for row in rows if row.filename not in set(files)]
+    files = dict.fromkeys([plain_name(path.name) or path.name for path in here.files])
+    files |= dict.fromkeys(labels)
     if not files:
         raise DatasetError(f"{folder}: expected a folder with images, received none")
-    entries = (_entry(folder, file, index, labels.get(file), limits) for index, file in enumerate(files))
-    return Survey(folder, tuple(entries), problems)
+    finder = Finder(folder)
+    entries = (_entry(finder, file, index, labels.get(file), limits) for index, file in enumerate(files))
+    used = {*labels, *(name.partition("/")[0] for name in labels)}
+    return Survey(folder, tuple(entries), problems, here.told(used=used))
 
 
-def _entry(folder: Path, file: str, index: int, label: str | None, limits: Limits) -> Entry:
-    data, failure = read_named(folder, file)
+def _entry(finder: Finder, file: str, index: int, label: str | None, limits: Limits) -> Entry:
+    data, failure = read_named(finder, file)
     if not failure and len(data) > limits.file_bytes:
         failure = f"expected a file of at most {limits.file_bytes:,} bytes, received {len(data):,}"
     failure = failure.removeprefix(f"{file!r}: ") if failure else None
@@ -120,14 +129,18 @@ def parcels(found: Survey, limits: Limits) -> list[Parcel]:
 
 
 @contextmanager
-def packed(parcel: Parcel) -> Iterator[IO[bytes]]:
-    """A zip of the parcel in a temporary file, stored as it is: images are packed already."""
+def packed(parcel: Parcel, *, all_rows: bool = False) -> Iterator[IO[bytes]]:
+    """A zip of the parcel in a temporary file, stored as it is: images are packed already.
+
+    ``all_rows``: its ``labels.csv`` names also the images that cannot be sent, so that the service tells of them.
+    """
     with tempfile.TemporaryFile() as file:
         try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 for entry in parcel.sent:
                     archive.writestr(zipfile.ZipInfo(entry.name), _unchanged(parcel.folder, entry))
-                if labelled := [entry for entry in parcel.sent if 0 < len(entry.label or "") <= LONGEST_LABEL]:
+                named = parcel.entries if all_rows else parcel.sent
+                if labelled := [entry for entry in named if 0 < len(entry.label or "") <= LONGEST_LABEL]:
                     archive.writestr(zipfile.ZipInfo(LABELS), _labels(labelled))
         except OSError as error:
             raise SetupError(f"expected room for a temporary file, received: {error.strerror or error}") from error
@@ -136,7 +149,7 @@ def packed(parcel: Parcel) -> Iterator[IO[bytes]]:
 
 
 def _unchanged(folder: Path, entry: Entry) -> bytes:
-    data, _ = read_named(folder, entry.file)
+    data, _ = read_named(Finder(folder), entry.file)
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise DatasetError(f"{folder / entry.file}: changed since it was looked at: run the command again")
     return data

@@ -1,7 +1,6 @@
 """Designs that are commands: run somebody else's generator, and check the folder that it filled."""
 
 import contextlib
-import csv
 import os
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 
 from captcha_solver.designs.places import PACKAGE, data_folder
 from captcha_solver.errors import DatasetError, DesignError, OptionError, SetupError
+from captcha_solver.label_table import LABELS, parse_labels, plain_name
+from captcha_solver.pictures import Finder
 
 STARTUP_S = 60.0
 PER_IMAGE_S = 0.25  # the slowest of the generators here, claptcha, draws 50 images in a second
@@ -126,20 +127,15 @@ def complaint(stderr: str) -> str:
 
 def check_folder(out: Path, count: int, program: str) -> None:
     """``DatasetError`` unless ``out`` holds ``labels.csv`` with ``count`` rows, and an image for each."""
-    labels = out / "labels.csv"
+    labels = out / LABELS
     if not labels.is_file():
         raise DatasetError(f"expected {program} to write {labels}, found none")
-    try:
-        with labels.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except (ValueError, csv.Error) as error:
-        raise DatasetError(f"{labels}: expected CSV in UTF-8 from {program}, received {error}") from None
-    header = ",".join(rows[0]) if rows else ""
-    if header != "filename,label":
-        raise DatasetError(f"{labels}: expected the header filename,label, received {header!r}")
-    if len(rows) - 1 != count:
-        raise DatasetError(f"{labels}: expected {count} rows from {program}, received {len(rows) - 1}")
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != 2 or not row[1] or not (out / row[0]).is_file():
-            received = ",".join(row)
-            raise DatasetError(f"{labels}, line {number}: expected image and text, received {received!r}")
+    rows = parse_labels(labels.read_bytes(), f"{labels} from {program}")
+    if len(rows) != count:
+        raise DatasetError(f"{labels}: expected {count} images from {program}, received {len(rows)}")
+    finder = Finder(out)
+    for row in rows:
+        name = plain_name(row.filename)
+        if row.problem or name is None or not finder.path(name).is_file():
+            wrong = row.problem or f"expected an image, received no file {row.filename!r}"
+            raise DatasetError(f"{labels} from {program}, row {row.line}: {wrong}")

@@ -30,7 +30,8 @@ class Family:
 
     ``name`` is the face (``lato-black``), ``family`` the folder it shares a licence with (``lato``), ``kind``
     one of ``kinds()``, ``charset`` the characters of 0-9A-Za-z it can draw (capitals alone, where its lower
-    case only repeats them). ``wide`` faces are for designs that ask for them: ``wide = true``, or by name.
+    case only repeats them), ``sha256`` the hash of the file at ``path``. ``wide`` faces are for designs that ask for
+    them: ``wide = true``, or by name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Family:
     path: Path
     license: str
     charset: str
+    sha256: str
     wide: bool = False
 
 
@@ -70,6 +72,7 @@ def families() -> Mapping[str, Family]:
                 path=root / folder / entry["file"],
                 license=family["license"],
                 charset=entry.get("charset", ALNUM),
+                sha256=entry["sha256"],
                 wide=family.get("wide", False),
             )
             for folder, family in index.items()

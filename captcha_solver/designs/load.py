@@ -11,6 +11,7 @@ from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.fonts import common_families, faces_of_kind, families, kinds
 from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
+from captcha_solver.designs.line_numbers import line_of
 from captcha_solver.designs.places import data_folder
 from captcha_solver.errors import CaptchaSolverError, DesignError
 
@@ -41,7 +42,7 @@ def parse_design(text: str, source: str) -> Design:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        lines = max(1, len(text.splitlines()))
+        lines = text.rstrip("\n").count("\n") + 1
         where = str(error).replace("at end of document", f"at line {lines}, the end of the document")
         raise DesignError(f"{source}: not valid TOML: {where}") from None
     root = Section(data, text, source, "")
@@ -79,20 +80,7 @@ class Section:
 
     def line_of(self, key: str) -> int:
         """The line on which ``key`` of this table stands (1-based); the table's own where it is not found."""
-        table, seen, header = "", {"": 1}, 1
-        for number, raw in enumerate(self.text.splitlines(), 1):
-            line = raw.strip()
-            if line.startswith("["):
-                table = line.split("#")[0].strip().strip("[]").strip()
-                seen[table] = seen.get(table, 0) + 1
-                if table == self.path and seen[table] == self.index + 1:
-                    header = number
-            here = table == self.path and seen[table] == self.index + 1
-            if here and key and line.split("=")[0].strip().strip("\"'") == key:
-                return number
-            if table == "" and key and line.replace(" ", "").startswith(f"{self.path}.{key}="):
-                return number
-        return header
+        return line_of(self.text, self.path, self.index, key)
 
     def allow(self, *keys: str) -> None:
         for key in self.data:

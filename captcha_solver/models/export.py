@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from captcha_solver.errors import SetupError
 from captcha_solver.models.compact import pack_keras, pack_onnx
-from captcha_solver.models.runtimes import import_keras, quiet
+from captcha_solver.models.runtimes import import_keras
+from captcha_solver.quiet import silent
 
 EXPORTERS = ("tensorflow", "tf2onnx", "onnx")
 
@@ -80,7 +81,7 @@ def _silence() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with quiet(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with silent(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -1,9 +1,8 @@
 """Run a bundle's network: a float32 batch in, float32 logits out, the same whichever runtime does it."""
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.errors import BundleError, OptionError, SetupError
 from captcha_solver.models.bundle import Bundle
+from captcha_solver.quiet import sieve_now, silent
 from captcha_solver.types import Batch
 
 
@@ -120,13 +120,28 @@ def runtime_name(bundle: Bundle, name: str) -> str:
     return "onnx" if bundle.int8_path is None else "int8"
 
 
+def why_runtime(bundle: Bundle, name: str) -> str:
+    """Why ``load_runtime(bundle, name)`` takes the runtime that it takes, for people to read."""
+    if name != AUTO:
+        return "asked for"
+    return "the bundle has no int8 network" if bundle.int8_path is None else "the quickest on a CPU that the bundle has"
+
+
 def import_keras() -> ModuleType:
-    """Keras, its backend loaded without start-up chatter; ``SetupError`` where one is missing."""
+    """Keras, its backend loaded without start-up chatter; ``SetupError`` where one is missing.
+
+    In a program of ours (``sieved_stderr``), what it remarks later is left out too.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # AVX2 alone leaves it off, and trains 1.3x slower
     try:
-        with quiet() if "keras" not in sys.modules else contextlib.nullcontext():
+        if "keras" in sys.modules:
             import keras
+        else:
+            sieve_now()
+            with silent():
+                import keras
+            sieve_now()  # again: Abseil sets its logger up as it is loaded
     except ImportError as error:
         raise SetupError(
             f"Keras or its backend is not installed ({error}): pip install 'captcha-solver[train]', "
@@ -134,22 +149,6 @@ def import_keras() -> ModuleType:
         ) from error
     module: ModuleType = keras
     return module
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Drop what native libraries write to stderr meanwhile: TensorFlow's start-up lines heed no setting."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def load_keras(bundle: Bundle) -> Any:

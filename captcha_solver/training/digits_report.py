@@ -21,6 +21,7 @@ from captcha_solver.errors import BundleError, CaptchaSolverError
 from captcha_solver.models.bundle import Bundle, amend_bundle, load_bundle
 from captcha_solver.models.digits import GLYPH_PX, SYMBOLS
 from captcha_solver.models.runtimes import OnnxRuntime, Runtime
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.score import wilson
 from captcha_solver.training.calibration import log_softmax
 from captcha_solver.training.digit_images import (
@@ -186,4 +187,5 @@ def main(bundle: Path, mnist: Path, save: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with sieved_stderr():
+        sys.exit(main())

@@ -18,6 +18,7 @@ from captcha_solver.designs.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.models.bundle import amend_bundle, load_bundle
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.training.calibration import expected_calibration_error
@@ -171,4 +172,5 @@ def main(model: str, designs: tuple[str, ...], count: int, write: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -37,6 +37,7 @@ LOG_EVERY_STEPS = 20
 class TrainSettings:
     """How to train. The budget is ``minutes`` (over all resumes) or ``max_steps``, whichever ends first.
 
+    All that comes before the export is within ``minutes``: building, drawing, validation. At least one step is taken.
     ``layer_decay``: the learning rate of a layer over that of the layer above it.
     """
 
@@ -144,6 +145,7 @@ def train(
     """
     from captcha_solver.training.finish import finish
 
+    began = time.monotonic()
     import_keras()  # before the task does, so that the backend starts quietly
     if (out / MANIFEST).exists():
         raise BundleError(f"{out} holds a finished bundle already; choose another --out, or delete it")
@@ -158,7 +160,7 @@ def train(
         progress = state.progress
     run = _Run(task, out, settings, fingerprint)
     with Interruption() as stop, meter or Meter(out) as shown:
-        progress = run.steps(learner, progress, (stop, shown))
+        progress = run.steps(learner, progress, (stop, shown), _Clock(began - progress.elapsed_s))
     learner.use_best()
     report = _report(settings, progress, start_from)
     if end is not None:
@@ -172,22 +174,31 @@ class _Run:
     out: Path
     settings: TrainSettings
     fingerprint: str
+    validation_s: float = 0.0  # what is left of the minutes for the last validation
 
-    def steps(self, learner: Learner, progress: Progress, shown: tuple[Interruption, Meter]) -> Progress:
+    def steps(
+        self, learner: Learner, progress: Progress, shown: tuple[Interruption, Meter], clock: "_Clock"
+    ) -> Progress:
         """Train until the budget or the patience is used up; ``KeyboardInterrupt`` when told to stop."""
         stop, meter = shown
         heldout = [(as_float(x), y) for x, y in self.task.heldout()]
-        clock = _Clock(progress.elapsed_s)
+        if self.settings.minutes is not None:
+            self.validation_s = self.time_of_validation(learner, heldout)
         losses: list[float] = []
         draws = self.task.batches(self.settings.seed, progress.draw)
         try:
-            while (used := self.used(progress.step, clock.now())) < 1 and progress.stale < self.settings.patience:
+            while not progress.step or (
+                self.used(progress.step, clock.now()) < 1 and progress.stale < self.settings.patience
+            ):
                 pairs = next(draws)
+                used = self.used(progress.step, clock.now())
                 rate = self.settings.learning_rate * schedule(used, self.settings.warmup)
                 before = progress.step
                 for x, y in [pairs] if isinstance(pairs, tuple) else pairs:
                     losses.append(learner.step(as_float(x), y, rate))
                     progress = replace(progress, step=progress.step + 1)
+                    if self.used(progress.step, clock.now()) >= 1:
+                        break
                 progress = replace(progress, draw=progress.draw + 1, elapsed_s=clock.now())
                 meter.update(used, progress, losses[-1])
                 if _passed(before, progress.step, LOG_EVERY_STEPS):
@@ -213,14 +224,25 @@ class _Run:
         """Share of the budget used up, 0-1 and above."""
         shares = [0.0]
         if self.settings.minutes is not None:
-            shares.append(elapsed_s / (60 * self.settings.minutes))
+            shares.append(elapsed_s / max(60 * self.settings.minutes - self.validation_s, 1e-3))
         if self.settings.max_steps is not None:
             shares.append(step / self.settings.max_steps)
         return max(shares)
 
+    def time_of_validation(self, learner: Learner, heldout: Sequence[Pair]) -> float:
+        """Seconds that it will take, from one batch of it: read twice, since the first time the network is traced."""
+        some = heldout[:1]
+        learner.accuracy(some, self.task.accuracy)
+        began = time.monotonic()
+        learner.accuracy(some, self.task.accuracy)
+        images = sum(len(x) for x, _ in heldout)
+        return (time.monotonic() - began) * images / max(1, sum(len(x) for x, _ in some))
+
     def validate(self, learner: Learner, progress: Progress, shown: tuple[Sequence[Pair], Meter]) -> Progress:
         heldout, meter = shown
+        began = time.monotonic()
         accuracy = learner.accuracy(heldout, self.task.accuracy)
+        self.validation_s = time.monotonic() - began
         stale = 0 if accuracy > progress.best_accuracy else progress.stale + 1
         if accuracy >= progress.best_accuracy:  # of equals the later one: its rate was lower
             learner.keep_best()
@@ -238,10 +260,10 @@ class _Run:
 
 
 class _Clock:
-    """Seconds of training over all resumes."""
+    """Seconds of training over all resumes, from ``start`` (``time.monotonic``) on."""
 
-    def __init__(self, before_s: float) -> None:
-        self._start = time.monotonic() - before_s
+    def __init__(self, start: float) -> None:
+        self._start = start
         self._saved = time.monotonic()
 
     def now(self) -> float:

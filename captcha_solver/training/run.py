@@ -11,6 +11,7 @@ from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.training.loop import TrainSettings, train
 
 DEFAULT_MINUTES = 30.0
+ENDLESS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,14 @@ def _bundle(name: str) -> Bundle:
 
 
 def _settings(request: TrainRequest, own: Mapping[str, Any] | None = None) -> TrainSettings:
-    """What was asked for over the route's ``own`` defaults, over the general ones."""
-    budget = {} if {"minutes", "max_steps"} & set(request.asked) else {"minutes": DEFAULT_MINUTES}
-    return TrainSettings(**{**budget, **(own or {}), **request.asked})
+    """What was asked for over the route's ``own`` defaults, over the general ones.
+
+    Steps that were asked for are all taken: no default of minutes ends them, and no patience, unless asked for too.
+    """
+    budget: dict[str, Any] = {"minutes": DEFAULT_MINUTES} | dict(own or {})
+    if "max_steps" in request.asked:
+        budget |= {"minutes": None, "patience": ENDLESS}
+    return TrainSettings(**{**budget, **request.asked})
 
 
 def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:

@@ -15,6 +15,7 @@ import numpy as np
 from captcha_solver.errors import BundleError, CaptchaSolverError
 from captcha_solver.models.bundle import Bundle, load_bundle
 from captcha_solver.models.runtimes import load_keras
+from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path, read_settings
 from captcha_solver.slide import SlideSettings
 from captcha_solver.training.finish import finish
@@ -53,4 +54,5 @@ def main(earlier: str, later: str, sources: tuple[str, ...], share: float, out: 
 
 
 if __name__ == "__main__":
-    main()
+    with sieved_stderr():
+        main()

@@ -9,7 +9,6 @@ import structlog
 
 from api.serve import service
 from captcha_solver.demo import drawn
-from captcha_solver.errors import SetupError
 from captcha_solver.types import Sample
 from tests.api.services import MINE, NO_LIMIT, OTHERS, Live, Served, client, free_port, served
 from workers.logs import set_up_logs
@@ -28,10 +27,7 @@ def quiet_logs() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_program() -> str:
-    try:
-        return find_server()
-    except SetupError as error:
-        pytest.skip(str(error))
+    return find_server()
 
 
 @pytest.fixture(scope="session")

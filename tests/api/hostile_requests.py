@@ -66,10 +66,10 @@ def _forms() -> Iterator[Sent]:
     yield sent("a part that is no form-data", form(b"Content-Type: image/png\r\n\r\nx"))
     yield sent("a header of 100,000", form(b"X: " + b"x" * 100_000 + b"\r\n" + one))
     yield sent("1,000 headers", form(b"X: x\r\n" * 1000 + one))
-    yield sent("1,001 files", form(*[one] * 1001))
+    yield sent("1,001 files", form(*[one] * 1001), 413)
     yield sent("1,000 files", form(*[one] * 1000), 202)
-    yield sent("21 fields", form(*[b'Content-Disposition: form-data; name="x"\r\n\r\n1'] * 21))
-    yield sent("a field of 5 MiB", form(b'Content-Disposition: form-data; name="model"\r\n\r\n' + b"x" * 5 * MIB))
+    yield sent("21 fields", form(*[b'Content-Disposition: form-data; name="x"\r\n\r\n1'] * 21), 413)
+    yield sent("a field of 5 MiB", form(b'Content-Disposition: form-data; name="model"\r\n\r\n' + b"x" * 5 * MIB), 413)
     yield sent("a file of 3 MiB", form(PART + b"x" * 3 * MIB), 413)
     yield sent("a picture that is a field", form(b'Content-Disposition: form-data; name="files[]"\r\n\r\nx'), 422)
     yield sent("an option that is a file", form(one, PART.replace(b"files[]", b"model") + b"sliding"), 422)
@@ -128,17 +128,24 @@ def _json() -> Iterator[Sent]:
         "images that are numbers": b'{"images":[' + b"1," * 100_000 + b"1]}",
         "190,000 wrong labels": good + b',"labels":{' + b",".join(b'"%d":1' % n for n in range(190_000)) + b"}}",
         "190,000 unknown options": good + b"".join(b',"x%d":1' % n for n in range(190_000)) + b"}",
-        "base64 with spaces": b'{"images":[{"image":"QU JD"}]}',
-        "base64 of URLs": b'{"images":[{"image":"_-_-"}]}',
-        "base64 that is cut": b'{"images":[{"image":"QUJ"}]}',
-        "base64 with an end in it": b'{"images":[{"image":"QQ==QQ=="}]}',
-        "an address for an image": b'{"images":[{"image":"http://127.0.0.1/"}]}',
-        "a data address": b'{"images":[{"image":"data:image/png;base64,' + IMAGE.encode() + b'"}]}',
         "an unknown name": b'{"images":[{"image":"QUJD","url":"file:///etc/passwd"}]}',
         "a prototype": good + b',"__proto__":{"model":"x"}}',
     }
     for name, body in wrong.items():
         yield Sent(f"JSON: {name}", (413, 422), body)
+    for name, image in {  # one image's mistake, if any: its item fails, and its job is taken
+        "base64 with spaces": "QU JD",
+        "base64 of URLs": "_-_-",
+        "base64 that is cut": "QUJDR",
+        "base64 with an end in it": "QQ==QQ==",
+        "an address for an image": "http://127.0.0.1/",
+        "a data address": f"data:image/png;base64,{IMAGE}",
+        "a data address of quotes": "data:" + '"' * 100_001,
+        "a data address of semicolons": "data:" + ";" * 1_000_000,
+        "a million percents": "%41" * 1_100_000,
+        "a file's name": "/etc/passwd",
+    }.items():
+        yield Sent(f"JSON: {name}", (202,), json.dumps({"images": [{"image": image}]}).encode())
     yield Sent("JSON: 5,000,000 commas", (413,), b'{"images":[' + b"0," * 5_000_000 + b"0]}")
     yield Sent("JSON: 33 MiB", (413,), b" " * 33 * MIB)
     yield Sent("JSON: an image of 3 MiB", (413,), json.dumps({"images": [{"image": "A" * 4 * MIB}]}).encode())

@@ -45,6 +45,7 @@ def answered(index: int, text: str, *, name: str | None = None, expected: str | 
         "characters": [],
         "elapsed_ms": 1.5,
         "views": 1,
+        "frames": 1,
         "error": None,
     }
     correct = None if expected is None else text == expected

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from api.audit_requests import drawable
 from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.split import split
 from captcha_solver.cli import main
 from captcha_solver.cli_queue import images_needed
 from captcha_solver.dataset import read_folder, write_folder
@@ -25,12 +27,13 @@ from tests.api.test_problems import check
 from tests.api.test_state import metrics
 from tests.workers.audits import DESIGN, FILES, images, next_piece, use_fakes
 from workers import keys
-from workers.audits import packed
-from workers.audits_desk import AuditDesk
+from workers.audits import Audit, packed
+from workers.audits_desk import AuditDesk, subject_of
 from workers.audits_store import end
 
 pytestmark = pytest.mark.redis
 
+OCTETS = {"Content-Type": "application/octet-stream"}
 TOML, ZIP = {"Content-Type": "application/toml"}, {"Content-Type": "application/zip"}
 ABSENT = "/v1/audits/aud_" + "0" * 32
 SMALL = {"budgets": "0,20", "tested": "30"}
@@ -192,6 +195,9 @@ def test_a_design_of_ones_own_is_kept_as_it_came(ready: Served) -> None:
     assert (body["name"], body["source"]) == ("tiny", "toml")
     assert ready.service.redis.hget(keys.audit_subject(body["id"]), "toml") == DESIGN.encode()
     check(ready.mine.post("/v1/audits", content=b"#" * 65_537, headers=TOML), 413, "too_large")
+    check(ready.mine.post("/v1/audits", content=b"#" * 65_537, headers=OCTETS), 413, "too_large")
+    check(ready.mine.post("/v1/audits", content=b"PK damaged", headers=OCTETS), 422, "archive_damaged")
+    check(ready.mine.post("/v1/audits", content=b"\x89PNG", headers=OCTETS), 422, "invalid_request")
     check(
         ready.mine.post("/v1/audits", content=b"x", headers={"Content-Type": "text/plain"}),
         415,
@@ -217,6 +223,18 @@ def test_zips_are_checked_as_everywhere(light: Light, samples: list[Sample]) -> 
     assert served.service.redis.keys("cs:audit:*") == []
     unlabelled = zipped(samples[:40], "filename,label\n" + "".join(f"{each.id},{each.text}\n" for each in samples[5:]))
     assert served.mine.post("/v1/audits", content=unlabelled, headers=ZIP).json()["images"] == 35
+
+
+def test_what_of_an_archive_is_not_used_is_told_and_becomes_a_caveat(ready: Served, samples: list[Sample]) -> None:
+    rows = "".join(f"set/{each.id},{each.text}\n" for each in samples[5:]) + "gone.png,x\n"
+    body = zipped([replace(each, id=f"set/{each.id}") for each in samples], f"filename,label\n{rows}")
+    told = ["1 row of labels.csv name no image: 'gone.png'", "5 images that labels.csv does not name"]
+    audit = ready.mine.post("/v1/audits", content=body, headers=ZIP).json()
+    assert (audit["images"], audit["notes"]) == (55, told)
+    record = Audit.from_redis(ready.service.redis.hgetall(keys.audit(audit["id"])))
+    subject = subject_of(ready.service.redis, record)
+    assert subject.notes == tuple(told)
+    assert split(subject, labels=20, tested=30, seed=0).flags[-2:] == tuple(told)
 
 
 def test_without_an_audit_worker_none_is_taken(light: Light) -> None:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.redis
 
 IMAGE = {"image": "QUJD"}
 ZIP = {"Content-Type": "application/zip"}
+OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -56,6 +57,9 @@ def test_the_same_images_however_they_come(live: Live, samples: Sequence[Sample]
     stored = zipped(some, zipfile.ZIP_STORED)
     also = {"Content-Type": "application/x-zip-compressed"}
     assert read(live, mine.post("/v1/jobs", content=stored, headers=also)) == expected
+    assert read(live, mine.post("/v1/jobs", content=stored, headers=OCTETS)) == expected
+    one = mine.post("/v1/jobs", content=samples[0].image, headers=OCTETS)
+    assert read(live, one) == {"image": samples[0].text}
 
 
 def test_a_zip_with_folders_and_labels_is_scored(live: Live, samples: Sequence[Sample]) -> None:
@@ -72,10 +76,14 @@ def test_a_zip_with_folders_and_labels_is_scored(live: Live, samples: Sequence[S
     }
     answer = live.mine.post("/v1/jobs", content=zipped(files), headers=ZIP)
     assert set(read(live, answer)) == {f"a/{one.id}.png", "a/b/two.png", "three.png"}
-    score = live.mine.get(answer.headers["Location"]).json()["score"]
-    assert (score["n"], score["correct"], score["accuracy"]) == (2, 1, 0.5)
-    assert score["ci95"] == pytest.approx(wilson(1, 2))
-    assert wilson(1, 2) == pytest.approx((0.0945, 0.9055), abs=1e-3)  # Wilson's interval, worked out by hand
+    job = live.mine.get(answer.headers["Location"]).json()
+    score = job["score"]
+    assert (score["n"], score["correct"], score["accuracy"]) == (3, 1, 1 / 3)  # the row that names no image among them
+    assert score["ci95"] == pytest.approx(wilson(1, 3))
+    assert wilson(1, 3) == pytest.approx((0.0615, 0.7923), abs=1e-3)  # Wilson's interval, worked out by hand
+    assert job["labels"] == {
+        "rows": 3, "used": 2, "unmatched_rows": 1, "unmatched": ["absent.png"], "unlabelled": 1, "problems": [],
+    }  # fmt: skip
     items = live.mine.get(f"{answer.headers['Location']}/results").json()["items"]
     assert [(item.get("expected"), item.get("correct")) for item in items] == [
         (one.text, True),
@@ -106,6 +114,20 @@ def test_labels_of_a_form_and_of_json_count_too(light: Light) -> None:
         found = served.mine.get(f"/v1/jobs/{job['id']}").json()
         assert (found["score"]["n"], found["score"]["correct"]) == (2, 1)
     assert served.mine.get(f"/v1/jobs/{made[1]['id']}").json()["metadata"] == {"run": "7"}
+
+
+def test_labels_that_name_nothing_are_counted_and_named(light: Light) -> None:
+    served = light()
+    labels = {"./0.png": "ab", "gone.png": "x", "also gone.png": "y"}
+    job = served.submit(2, labels=labels)
+    expected = {"rows": 3, "used": 1, "unlabelled": 1, "problems": []}
+    expected |= {"unmatched_rows": 2, "unmatched": ["gone.png", "also gone.png"]}
+    assert job["labels"] == expected
+    served.answer(job["id"], [answered(0, "ab", expected="ab"), answered(1, "xx")])
+    found = served.mine.get(f"/v1/jobs/{job['id']}").json()
+    assert found["labels"] == expected
+    assert (found["score"]["n"], found["score"]["correct"]) == (3, 1)
+    assert served.submit(2)["labels"] is None
 
 
 def test_one_key_makes_one_job(light: Light) -> None:
@@ -233,8 +255,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"charset": ""}, "invalid_request"),
     ({"charset": "a b"}, "invalid_request"),
     ({"charset": "é"}, "invalid_request"),
-    ({"charset": "a" * 65}, "invalid_request"),
+    ({"charset": "a" * 257}, "invalid_request"),
+    ({"charset": "z-a"}, "invalid_request"),
+    ({"charset": "digit"}, "invalid_request"),
+    ({"charset": "+"}, "invalid_request"),
     ({"length": "0"}, "invalid_request"),
+    ({"length": "6-4"}, "invalid_request"),
     ({"length": "4-"}, "invalid_request"),
     ({"length": 4}, "invalid_request"),
     ({"length": "4\n"}, "invalid_request"),
@@ -256,9 +282,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"a": "b" * 513}}, "invalid_request"),
     ({"metadata": {str(n): "" for n in range(17)}}, "invalid_request"),
     ({"webhook": "https://example.org/"}, "invalid_request"),
-    ({"images": [{"image": "QUJ"}]}, "invalid_request"),
-    ({"images": [{"image": "QUJD\n"}]}, "invalid_request"),
-    ({"images": [{"image": ""}]}, "invalid_request"),
+    ({"images": [{"image": None}]}, "invalid_request"),
+    ({"images": [{"image": 1}]}, "invalid_request"),
+    ({"images": [{}]}, "invalid_request"),
     ({"images": [{"image": "QUJD", "label": ""}]}, "invalid_request"),
     ({"images": [{"image": "QUJD", "id": "x" * 256}]}, "invalid_request"),
 ]
@@ -280,9 +306,34 @@ def test_wrong_options_are_refused_before_anything_is_stored(light: Light) -> No
     assert not [key for key in served.service.redis.keys("cs:*") if key != keys.STATISTICS.encode()]
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "invalid_request"),
+        (b"PK\x05\x06" + bytes(18), 422, "invalid_request"),  # an empty zip
+        (b"PK damaged", 422, "archive_damaged"),
+        (b"x" * 2001, 413, "file_too_large"),
+    ],
+)
+def test_octets_that_are_neither_a_zip_nor_an_image(light: Light, body: bytes, status: int, code: str) -> None:
+    check(light(max_file=2000).mine.post("/v1/jobs", content=body, headers=OCTETS), status, code)
+
+
+def test_an_image_without_a_file_name_is_told_as_such(light: Light) -> None:
+    answer = light().mine.post("/v1/jobs", files=[("files[]", (None, b"\x89PNG"))])
+    assert "give its part a file name" in check(answer, 422, "invalid_request")["detail"]
+
+
+def test_python_s_true_in_a_form_is_true(light: Light) -> None:
+    served = light()
+    for value, status in (("True", 202), ("false", 202), ("yes", 422)):
+        answer = served.mine.post("/v1/jobs", files={"files[]": b"x"}, data={"fold_case": value})
+        assert answer.status_code == status, value
+
+
 def test_options_and_metadata_are_told_back(light: Light) -> None:
     served = light()
-    told = served.submit(charset="digits", length="6-4", model="segmented", metadata={"run.1": "é\n", "b": ""})
+    told = served.submit(charset="digits", length="4-6", model="segmented", metadata={"run.1": "é\n", "b": ""})
     assert (told["charset"], told["length"], told["model"]["name"]) == ("digits", "4-6", "segmented")
     assert told["metadata"] == {"run.1": "é\n", "b": ""}
     assert (told["status"], told["counts"]) == ("queued", {"total": 1, "done": 0, "failed": 0})

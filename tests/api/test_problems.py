@@ -53,7 +53,7 @@ TABLE = [
     Wrong("GET", "/v1/jobs?cursor=x", 422, "invalid_request", errors=True),
     Wrong("POST", "/v1/jobs", 422, "invalid_request", {"content": b"{", "headers": JSON}, errors=True),
     Wrong("POST", "/v1/jobs", 422, "invalid_request", {"json": {"images": []}}, errors=True),
-    Wrong("POST", "/v1/jobs", 422, "invalid_request", {"json": {"images": [{"image": "A"}]}}, errors=True),
+    Wrong("POST", "/v1/jobs", 422, "invalid_request", {"json": {"images": [{"image": 1}]}}, errors=True),
     Wrong("POST", "/v1/jobs", 422, "invalid_request", {"json": {"images": [{"image": "QUJD"}], "x": 1}}, errors=True),
     Wrong("POST", "/v1/solve", 422, "invalid_request", {"headers": {"Content-Type": "image/png"}}),
     Wrong("POST", "/v1/solve?length=x", 422, "invalid_request", {"json": {"image": "QUJD"}}, errors=True),

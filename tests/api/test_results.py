@@ -60,10 +60,10 @@ def test_the_same_as_ndjson_and_csv(light: Light) -> None:
     sheet = served.mine.get(path, headers={"Accept": CSV})
     assert sheet.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert sheet.text == (
-        "index,id,status,text,confidence,elapsed_ms,views,error,expected,correct\r\n"
-        "0,0.png,solved,ab,0.5,1.5,1,,,\r\n"
-        "1,1.png,solved,cd,0.5,1.5,1,,,\r\n"
-        '3,3.png,failed,,,0.0,0,"expected an image, received none",,\r\n'
+        "index,id,status,text,confidence,elapsed_ms,views,frames,error,expected,correct\r\n"
+        "0,0.png,solved,ab,0.5,1.5,1,1,,,\r\n"
+        "1,1.png,solved,cd,0.5,1.5,1,1,,,\r\n"
+        '3,3.png,failed,,,0.0,0,1,"expected an image, received none",,\r\n'
     )
     part = served.mine.get(f"{path}?cursor=1&limit=2", headers={"Accept": NDJSON})
     assert [json.loads(line)["index"] for line in part.text.splitlines()] == [1]
@@ -75,10 +75,10 @@ def test_an_answer_that_was_given_before_there_were_views_is_of_one(light: Light
     job = served.submit()
     new = answered(0, "ab")
     item = json.loads(new.body)
-    del item["views"]
+    del item["views"], item["frames"]
     served.answer(job["id"], [replace(new, body=json.dumps(item))])
     sheet = served.mine.get(job["links"]["results"], headers={"Accept": CSV}).text
-    assert sheet.splitlines()[1] == "0,0.png,solved,ab,0.5,1.5,1,,,"
+    assert sheet.splitlines()[1] == "0,0.png,solved,ab,0.5,1.5,1,1,,,"
 
 
 @pytest.mark.redis

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -94,10 +95,27 @@ def test_an_image_is_read_in_the_views_that_are_asked_for(live: Live, views: str
         assert [told(answer) for answer in asked] == [shown(solution)] * 3
 
 
-@pytest.mark.parametrize("length", ["4-6", "6-4"])
-def test_a_range_of_lengths_may_be_said_either_way(live: Live, samples: Sequence[Sample], length: str) -> None:
-    answer = live.mine.post("/v1/solve", params={"length": length}, content=samples[0].image, headers=PNG)
+def test_a_range_of_lengths_begins_with_the_shorter(live: Live, samples: Sequence[Sample]) -> None:
+    image = samples[0].image
+    answer = live.mine.post("/v1/solve", params={"length": "4-6"}, content=image, headers=PNG)
     assert 4 <= len(answer.json()["text"]) <= 6
+    answer = live.mine.post("/v1/solve", params={"length": "6-4"}, content=image, headers=PNG)
+    assert answer.status_code == 422
+    assert "1 <= A <= B (4, or 4-6), received '6-4'" in answer.json()["errors"][0]["message"]
+
+
+def test_a_plus_in_a_query_joins(live: Live, samples: Sequence[Sample]) -> None:
+    image = samples[0].image
+    for query in ("charset=lower+digits", "charset=lower%2Bdigits", "charset=lower%20digits"):
+        answer = live.mine.post(f"/v1/solve?{query}", content=image, headers=PNG)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["text"] == load_solver("sliding", charset="lower+digits").solve(image).text
+
+
+def test_what_looks_like_a_charset_s_name_gets_a_hint(live: Live) -> None:
+    answer = live.mine.post("/v1/solve", json={"image": "QUJD", "charset": "lowr+digits"})
+    assert answer.status_code == 422
+    assert "did you mean lower+digits?" in answer.json()["errors"][0]["message"]
 
 
 def test_a_bad_image_is_an_answer_and_not_an_error(live: Live) -> None:
@@ -116,6 +134,17 @@ def test_an_answer_not_waited_for_is_fetched_as_a_job(live: Live, samples: Seque
     assert job["status"] == "succeeded"
     (item,) = live.mine.get(job["links"]["results"]).json()["items"]
     assert item["text"] == samples[0].text
+
+
+def test_an_answer_not_waited_for_is_kept_ten_minutes_and_a_job_s_a_day(light: Light) -> None:
+    def kept_s(job: dict[str, Any]) -> float:
+        began, ends = (datetime.fromisoformat(job[name]) for name in ("created_at", "expires_at"))
+        return (ends - began).total_seconds()
+
+    served = light()
+    waited = served.mine.post("/v1/solve", content=b"x", headers={**PNG, "Prefer": "wait=0"}).json()
+    assert kept_s(waited) == pytest.approx(600, abs=0.01)  # as docs/service.md says
+    assert kept_s(served.submit()) == pytest.approx(86_400, abs=0.01)
 
 
 def test_what_was_waited_for_leaves_no_job(live: Live, samples: Sequence[Sample]) -> None:
@@ -222,7 +251,7 @@ def test_what_prefer_means(prefer: str | None, wait_s: float) -> None:
         ({"json": {"image": "QUJD"}, "params": {"fold_case": "1"}}, 422, "invalid_request"),
         ({"json": {"image": "QUJD"}, "params": [("length", "4"), ("length", "5")]}, 422, "invalid_request"),
         ({"json": {"image": "QUJD"}, "params": {"webhook": "https://x"}}, 422, "invalid_request"),
-        ({"json": {"image": "QUJD", "charset": "+"}}, 422, "invalid_request"),
+        ({"json": {"image": "QUJD", "charset": "a b"}}, 422, "invalid_request"),
         ({"json": {"image": "QUJD", "views": "8"}}, 422, "invalid_request"),
         ({"json": {"image": "QUJD"}, "params": {"views": "many"}}, 422, "invalid_request"),
         ({"data": {"views": "0"}, "files": [("file", b"1")]}, 422, "invalid_request"),

@@ -1,5 +1,7 @@
 """Attacks: what stock OCR says is read as it is meant, and whatever fails is an answer that is wrong."""
 
+import shutil
+import string
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +13,7 @@ from captcha_solver.audit import attacks
 from captcha_solver.audit.attacks import ATTACKS, Ammunition, Ddddocr, Tesseract, accuracy, untrainable, words_of
 from captcha_solver.audit.tuning import Tuned
 from captcha_solver.errors import SetupError
-from captcha_solver.models.bundle import load_bundle, shipped_bundles
+from captcha_solver.models.bundle import amend_bundle, load_bundle, shipped_bundles
 from captcha_solver.types import Reading, Sample, Solution
 from tests.audit.attackers import images
 
@@ -109,6 +111,20 @@ def test_of_many_own_labels_the_first_are_read_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(attacks, "MOST_RECALLED", 6)
     armed = ATTACKS["segmented"].arm(12, Ammunition([*wrong, *samples[3:]], None, 0, tmp_path))
     assert armed.train_accuracy == 0.5
+
+
+@pytest.mark.parametrize("fold_case", [True, False])
+def test_labels_in_the_other_case_leave_both_to_be_read(
+    fold_case: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "tuned"
+    shutil.copytree(shipped_bundles()["sliding"], bundle)
+    tuned = amend_bundle(load_bundle(bundle), card={}, alphabet=string.ascii_lowercase + string.digits)
+    monkeypatch.setattr(attacks, "tune", lambda *_, **__: Tuned(tuned, 1.0))
+    samples = images(12)
+    armed = ATTACKS["sliding"].arm(12, Ammunition(samples, None, 0, tmp_path, fold_case=fold_case))
+    text = "".join(solution.reading.text for solution in armed.read(samples))
+    assert (text == text.lower()) is not fold_case
 
 
 def test_without_keras_nobody_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,26 @@ def test_settled_files_do_not_depend_on_the_order(both: Path, tmp_path_factory: 
     ledger.settle()
     Ledger(both).settle()
     assert raw(other) == raw(both)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_cells_and_their_trials_are_written_in_order(tmp_path: Path, settled: bool) -> None:
+    """As they are finished; settled, fewest labels first. The trials of a cell stay as its images were asked."""
+    third = result("sliding", 5, [("c", "c", 0.1), ("a", "b", 0.2), ("b", "b", 0.3)])
+    shuffled = replace(third, outcomes=[third.outcomes[i] for i in (2, 0, 1)])
+    ledger = Ledger(tmp_path)
+    for each in (FIRST, shuffled, SECOND):
+        ledger.add(each)
+    if settled:
+        ledger.settle()
+    in_turn = [SECOND, shuffled, FIRST] if settled else [FIRST, shuffled, SECOND]
+    trials, cells = (([json.loads(line) for line in part.decode().split("\n")[:-1]]) for part in raw(tmp_path))
+    assert [each["cell"]["labels"] for each in cells] == [each.cell.labels for each in in_turn]
+    assert [(each["cell"], each["sample"]) for each in trials] == [
+        (each.cell.id, outcome.sample) for each in in_turn for outcome in each.outcomes
+    ]
+    assert [each.cell.labels for each in Ledger(tmp_path).results] == [0, 5, 20]
+    assert list(Ledger(tmp_path)[shuffled.cell].outcomes) == list(shuffled.outcomes)
 
 
 def test_fewest_labels_come_first_and_a_generator_last() -> None:

@@ -65,10 +65,10 @@ def test_what_a_function_may_return(image: Any, shape: tuple[int, ...], own: Mod
         (lambda: "ab", DatasetError, "to return an image and its text, received str 'ab'"),
         (lambda: (PICTURE, ""), DatasetError, "the text of its image second, received str ''"),
         (lambda: (PICTURE, 12), DatasetError, "the text of its image second, received int 12"),
-        (lambda: ("ab", PICTURE), DatasetError, "or an array .H, W., 3.. uint8 first, received str 'ab'"),
-        (lambda: (np.zeros((2, 2)), "a"), DatasetError, "uint8 first, received an array .2, 2. float64"),
-        (lambda: (np.zeros((2, 2, 1), np.uint8), "a"), DatasetError, "uint8 first, received an array .2, 2, 1. uint8"),
-        (lambda: (b"junk", "a"), DatasetError, "expected the bytes of an image, received: "),
+        (lambda: ("ab", PICTURE), DatasetError, "first; .*received 'ab', and there is no such file"),
+        (lambda: (np.zeros((2, 2)), "a"), DatasetError, "expected at least 8 x 8 pixels, received 2 x 2"),
+        (lambda: (np.zeros((2, 2, 7), np.uint8), "a"), DatasetError, "first; .*received an array .2, 2, 7."),
+        (lambda: (b"junk", "a"), DatasetError, "expected an image first; expected an image .PNG, JPEG"),
         (lambda length: (PICTURE, "a"), SetupError, "to need no arguments but rng and seed, received length"),
         (7, SetupError, "expected a function at their_own_module:draw, received int"),
     ],
@@ -127,7 +127,7 @@ def test_a_subject_that_is_none(spec: str, error: type[CaptchaSolverError], said
         (
             "import pathlib, sys; pathlib.Path(sys.argv[1], 'labels.csv').write_bytes(b'\\xff\\xfe\\x00')",
             DatasetError,
-            "expected CSV in UTF-8 from .*, received",
+            "labels.csv from .* row 1: expected UTF-8, received byte 0xff",
         ),
     ],
 )

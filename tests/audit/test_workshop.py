@@ -25,6 +25,7 @@ class Repeating:
     kind: str = "command"
     design: Design | None = None
     available: int | None = None
+    notes: tuple[str, ...] = ()
 
     def samples(self, count: int, seed: int) -> list[Sample]:
         if seed != part_seed(0, LABEL_SEED):

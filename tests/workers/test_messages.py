@@ -113,7 +113,7 @@ def test_ids_sort_by_time() -> None:
 
 def solved(text: str, failure: str | None = None) -> Solution:
     characters = tuple(Character(char, 0.12345678, (1.0, 2.346)) for char in text)
-    return Solution(Reading(text, characters, 0.98765432), "fake", "f" * 64, 1.23456, failure, views=7)
+    return Solution(Reading(text, characters, 0.98765432), "fake", "f" * 64, 1.23456, failure, views=7, frames=4)
 
 
 def test_an_answer_by_hand() -> None:
@@ -122,7 +122,7 @@ def test_an_answer_by_hand() -> None:
     assert found.body == (
         '{"index":3,"id":"é.png","status":"solved","text":"Ab","confidence":0.987654,"characters":['
         '{"character":"A","confidence":0.123457,"span_px":[1.0,2.35]},'
-        '{"character":"b","confidence":0.123457,"span_px":[1.0,2.35]}],"elapsed_ms":1.235,"views":7,"error":null}'
+        '{"character":"b","confidence":0.123457,"span_px":[1.0,2.35]}],"elapsed_ms":1.235,"views":7,"frames":4,"error":null}'
     )
 
 
@@ -131,7 +131,7 @@ def test_an_unreadable_image_by_hand() -> None:
     assert (found.failed, found.correct) == (True, False)
     assert found.body == (
         '{"index":0,"id":"a","status":"failed","text":null,"confidence":null,"characters":[],"elapsed_ms":1.235,'
-        '"views":7,"error":{"code":"unreadable","detail":"no text found"},"expected":"Ab","correct":false}'
+        '"views":7,"frames":4,"error":{"code":"unreadable","detail":"no text found"},"expected":"Ab","correct":false}'
     )
 
 
@@ -140,7 +140,7 @@ def test_a_refusal_by_hand() -> None:
     assert (found.index, found.failed, found.correct) == (7, True, None)
     assert found.body == (
         '{"index":7,"id":"b","status":"failed","text":null,"confidence":null,"characters":[],"elapsed_ms":0.0,'
-        '"views":0,"error":{"code":"worker_died","detail":"gone"}}'
+        '"views":0,"frames":1,"error":{"code":"worker_died","detail":"gone"}}'
     )
     assert refusal(7, "b", "x", code="worker_died", detail="gone").correct is False
 

