@@ -19,11 +19,13 @@ COMMANDS = {  # name -> the module that has it, loaded when it is asked for: rea
     "report": "captcha_solver.cli_audit",
     "leaderboard": "captcha_solver.cli_leaderboard",
     "draw": "captcha_solver.cli_make",
+    "import": "captcha_solver.cli_import",
     "train": "captcha_solver.cli_make",
     "designs": "captcha_solver.cli_make",
     "models": "captcha_solver.cli_make",
     "doctor": "captcha_solver.cli_make",
 }
+CALLED = {"import": "import_labelled"}  # where a command's name is no name in Python
 
 
 class Commands(click.Group):
@@ -35,7 +37,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        called = CALLED.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), called)
         return command
 
 

@@ -26,7 +26,7 @@ from captcha_solver.client.service import Service
 from captcha_solver.dataset import labelled_rows, writable_folder, write_folder
 from captcha_solver.designs.load import builtin_designs
 from captcha_solver.errors import DatasetError, ServiceError, SetupError
-from captcha_solver.label_table import LABELS, counted
+from captcha_solver.label_table import LABELS, LabelUse
 
 DRAWN = "drawn"  # in the folder of the audit: what another program drew for it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,99}")  # as the service takes it
@@ -125,7 +125,7 @@ def _zip(folder: Path) -> bytes:
     found = survey(folder, Limits())
     entries = {entry.file: entry for entry in found.entries}
     unlabelled = len(entries.keys() - labels.keys())
-    notes = [f"{counted(unlabelled, 'image')} that {LABELS} does not name"] if unlabelled else []
+    notes = list(LabelUse(0, 0, unlabelled).told)
     lost = [f"{each.file}: {each.failure}" for each in found.entries if each.failure and labels.get(each.file)]
     warn_each([f"{folder}: {problem}" for problem in (*found.problems, *lost)])
     warn_each([f"{folder}: {note}" for note in (*notes, *found.notes)], kind="note")

@@ -31,7 +31,7 @@ from captcha_solver.client.patience import Patience
 from captcha_solver.client.service import Service
 from captcha_solver.decode import parse_length
 from captcha_solver.errors import DatasetError, OptionError
-from captcha_solver.label_table import LABELS, counted
+from captcha_solver.label_table import LabelUse
 from captcha_solver.score import SetScore, score_trials
 from captcha_solver.types import Trial
 from captcha_solver.views import VoteFit, parse_views
@@ -190,8 +190,7 @@ def _score(cut: Sequence[Parcel], trials: dict[Path, list[Trial]], options: Opti
         name = folder.name or folder.resolve().name
         name = str(folder) if name in {score.name for score in scores} else name
         unlabelled = sum(len(parcel.entries) for parcel in cut if parcel.folder == folder) - len(own)
-        if unlabelled:
-            complain(f"{name}: {counted(unlabelled, 'image')} that {LABELS} does not name", kind="note")
+        warn_each([f"{name}: {note}" for note in LabelUse(0, 0, unlabelled).told], kind="note")
         scores.append(score_trials(name, own, fold_case=options.fold_case))
     if scores and form == "table":
         show_scores(scores, options.model.name, options.model.sha256)

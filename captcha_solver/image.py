@@ -105,6 +105,12 @@ def is_picture(head: bytes) -> bool:
     return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
 
+def usual_suffix(data: bytes) -> str:
+    """The suffix of files of this image's format: ``.jpg``; ``.png`` where the content is of none."""
+    kinds = {b"\xff\xd8": ".jpg", b"GI": ".gif", b"BM": ".bmp", b"RI": ".webp"}
+    return kinds.get(bytes(data[:2]), ".png")
+
+
 def encode_png(image: Rgb) -> bytes:
     """PNG bytes of an (H, W, 3) uint8 image."""
     buffer = io.BytesIO()

@@ -44,14 +44,20 @@ class LabelUse:
     @property
     def told(self) -> tuple[str, ...]:
         """A sentence for each thing that does not fit; none where everything does."""
+        return self.told_of(LABELS)
+
+    def told_of(self, table: str) -> tuple[str, ...]:
+        """As ``told``, of labels that stand elsewhere than in a ``labels.csv``."""
         said = []
         if self.unmatched_rows:
-            said.append(f"{counted(self.unmatched_rows, 'row')} of {LABELS} name no image: {listed(self.unmatched)}")
+            named = "names" if self.unmatched_rows == 1 else "name"
+            said.append(f"{counted(self.unmatched_rows, 'row')} of {table} {named} no image: {listed(self.unmatched)}")
         faulty = self.rows - self.used - self.unmatched_rows
         if faulty:
-            said.append(f"{counted(faulty, 'row')} of {LABELS} give no label: {'; '.join(self.problems)}")
+            given = "gives" if faulty == 1 else "give"
+            said.append(f"{counted(faulty, 'row')} of {table} {given} no label: {'; '.join(self.problems)}")
         if self.unlabelled:
-            said.append(f"{counted(self.unlabelled, 'image')} that {LABELS} does not name")
+            said.append(f"{counted(self.unlabelled, 'image')} without a label in {table}")
         return tuple(said)
 
 

@@ -56,6 +56,14 @@ def look_into(folder: Path) -> Pictures:
     return Pictures(tuple(files), tuple(skipped), tuple(folders))
 
 
+def look_below(folder: Path, *, without: Path | None = None) -> tuple[Path, ...]:
+    """The pictures of ``folder`` and of all its subfolders but hidden ones and ``without``, sorted by their paths."""
+    here = look_into(folder)
+    below = (folder / name for name in here.folders if name.casefold() not in LEFTOVERS)
+    deeper = (path for each in below if each != without for path in look_below(each, without=without))
+    return (*here.files, *deeper)
+
+
 def _is_picture(path: Path) -> bool:
     if not path.is_file():  # a pipe or a socket would not end
         return False

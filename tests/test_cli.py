@@ -292,7 +292,7 @@ def test_score_keeps_what_is_wrong_in_the_denominator(shell: Shell, pictures: Pa
 
 def test_score_names_images_that_are_left_out(shell: Shell, pictures: Path) -> None:
     code, _, err = shell("score", labelled(pictures, "a.png,alpha\n"))
-    assert (code, err) == (0, "captcha-solver: note: pictures: 2 images that labels.csv does not name\n")
+    assert (code, err) == (0, "captcha-solver: note: pictures: 2 images without a label in labels.csv\n")
 
 
 def test_score_many_problems_are_counted_not_all_listed(shell: Shell, pictures: Path) -> None:
@@ -316,7 +316,7 @@ def test_what_a_folder_holds_besides_is_told(shell: Shell, pictures: Path) -> No
     assert code == 0
     assert [Path(json.loads(line)["file"]).name for line in out.splitlines()].count("odd.php") == 1
     assert err.splitlines() == [f"captcha-solver: note: {pictures}: {note}" for note in expected]
-    expected.insert(0, "1 image that labels.csv does not name")
+    expected.insert(0, "1 image without a label in labels.csv")
     code, out, err = shell("score", labelled(pictures, GOOD), "--format", "json")
     assert code == 0
     assert json.loads(out)["sets"][0]["n"] == len(GOOD.splitlines())

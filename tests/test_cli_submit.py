@@ -134,7 +134,7 @@ def test_a_labelled_folder_is_scored_as_by_score(shell: Shell, submit: Shell, tm
     _, here, _ = shell("score", folder, "--fold-case")
     assert code == 1
     assert "gone.png" in err
-    assert "1 image that labels.csv does not name" in err
+    assert "1 image without a label in labels.csv" in err
     table, scored = out.splitlines(), here.splitlines()
     assert len(table) == 2 + 14 + len(scored)
     (row,) = [line.split() for line in table if line.startswith("set  ") and "%" in line and "interval" not in line]

@@ -66,8 +66,8 @@ def test_how_rows_and_images_fit() -> None:
     assert use == LabelUse(5, 2, 2, 2, ("gone.png", "../d.png"), (problem,))
     assert use.told == (
         "2 rows of labels.csv name no image: 'gone.png', '../d.png'",
-        f"1 row of labels.csv give no label: {problem}",
-        "2 images that labels.csv does not name",
+        f"1 row of labels.csv gives no label: {problem}",
+        "2 images without a label in labels.csv",
     )
 
 

@@ -87,7 +87,7 @@ def test_a_folder_whose_labels_spell_names_in_other_ways(tmp_path: Path) -> None
         "1 file skipped, of no format that is read: 'readme.md'",
         "1 folder not looked into: 'other'",
     )
-    assert unread(folder) == ("2 images that labels.csv does not name", *dataset.notes)
+    assert unread(folder) == ("2 images without a label in labels.csv", *dataset.notes)
 
 
 def test_what_is_left_out_where_only_sound_samples_are_used(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_what_is_left_out_where_only_sound_samples_are_used(tmp_path: Path) -> N
     dataset = inspect_folder(folder)
     assert [sample.id for sample in dataset.sound] == ["a.png"]
     lost, faulty, unlabelled = dataset.left_out
-    assert lost == "1 row of labels.csv name no image: 'gone.png'"
-    assert faulty.startswith("1 row of labels.csv give no label: labels.csv row 4: expected a label for 'b.png'")
-    assert unlabelled == "1 image that labels.csv does not name"
+    assert lost == "1 row of labels.csv names no image: 'gone.png'"
+    assert faulty.startswith("1 row of labels.csv gives no label: labels.csv row 4: expected a label for 'b.png'")
+    assert unlabelled == "1 image without a label in labels.csv"
 
 
 def test_the_folder_with_the_labels_is_one_further_down(tmp_path: Path) -> None:

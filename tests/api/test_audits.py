@@ -228,7 +228,7 @@ def test_zips_are_checked_as_everywhere(light: Light, samples: list[Sample]) -> 
 def test_what_of_an_archive_is_not_used_is_told_and_becomes_a_caveat(ready: Served, samples: list[Sample]) -> None:
     rows = "".join(f"set/{each.id},{each.text}\n" for each in samples[5:]) + "gone.png,x\n"
     body = zipped([replace(each, id=f"set/{each.id}") for each in samples], f"filename,label\n{rows}")
-    told = ["1 row of labels.csv name no image: 'gone.png'", "5 images that labels.csv does not name"]
+    told = ["1 row of labels.csv names no image: 'gone.png'", "5 images without a label in labels.csv"]
     audit = ready.mine.post("/v1/audits", content=body, headers=ZIP).json()
     assert (audit["images"], audit["notes"]) == (55, told)
     record = Audit.from_redis(ready.service.redis.hgetall(keys.audit(audit["id"])))
