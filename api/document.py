@@ -34,8 +34,8 @@ IMAGE: dict[str, Any] = {**FILE, "minLength": 1}
 ARCHIVE: dict[str, Any] = {**IMAGE, "description": "A zip of images, with a labels.csv or without; or one image"}
 READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say them
     "model": MODEL,
-    "charset": {"type": "string", "maxLength": MOST_OF_A_CHARSET, "pattern": CHARSET},
-    "length": {"type": "string", "pattern": LENGTH},
+    "charset": {"type": "string", "maxLength": MOST_OF_A_CHARSET, "pattern": CHARSET, "format": "charset"},
+    "length": {"type": "string", "pattern": LENGTH, "format": "length"},
     "fold_case": {"type": "boolean"},
     "views": {"type": "string", "pattern": VIEWS, "default": USUAL},
 }

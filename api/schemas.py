@@ -58,10 +58,16 @@ Charset = Annotated[
     str,
     StringConstraints(pattern=CHARSET, max_length=MOST_OF_A_CHARSET),
     AfterValidator(_checked(parse_charset)),
-    Field(description="digits, lower+digits, a-z0-9, ... or the characters; with fold_case both cases of them"),
+    Field(
+        description="digits, lower+digits, a-z0-9, ... or the characters; with fold_case both cases of them",
+        json_schema_extra={"format": "charset"},
+    ),
 ]
 Length = Annotated[
-    str, StringConstraints(pattern=LENGTH), AfterValidator(_checked(parse_length)), Field(description="4, or 4-6")
+    str,
+    StringConstraints(pattern=LENGTH),
+    AfterValidator(_checked(parse_length)),
+    Field(description="4, or 4-6", json_schema_extra={"format": "length"}),
 ]
 
 

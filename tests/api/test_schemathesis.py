@@ -1,5 +1,6 @@
 """The live service against its own OpenAPI document: every check of schemathesis, and not one failure."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,19 @@ pytestmark = pytest.mark.redis
 EXAMPLES = 60  # an operation, each in the phase of random requests; more find little that is new
 LEAST_CASES = 1000
 WITHIN_S = 300
+# What a pattern cannot say of these two formats: a range goes up, and a word that is no charset's name is a slip.
+FORMATS = """
+import string
+
+import schemathesis
+from hypothesis import strategies as st
+
+NAMES = st.sampled_from(["digits", "lower+digits", "ALNUM", "a-z0-9", "upper+2-9"])
+SYMBOLS = st.sets(st.sampled_from(string.ascii_letters + string.digits), min_size=1, max_size=20)
+schemathesis.openapi.format("charset", NAMES | SYMBOLS.map(lambda symbols: "=" + "".join(sorted(symbols))))
+LENGTHS = st.tuples(st.integers(1, 500), st.integers(0, 499)).map(lambda pair: f"{pair[0]}-{pair[0] + pair[1]}")
+schemathesis.openapi.format("length", st.integers(1, 999).map(str) | LENGTHS)
+"""
 # A schema cannot say what the bytes of a design or of labelled images must hold.
 CONFIG = """
 [[operations]]
@@ -27,6 +41,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 
 
 def test_the_service_does_what_its_document_says(live: Live, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "formats.py").write_text(FORMATS, encoding="utf-8")
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
@@ -43,7 +58,15 @@ def test_the_service_does_what_its_document_says(live: Live, tmp_path: Path) -> 
     settings = live.running.settings
     redis = connect(settings.redis_url or "")
     with ending(redis, audit_queue(settings, redis), FILES):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "formats", "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     tried = re.search(r"(\d+) generated, (\d+) passed", said)
