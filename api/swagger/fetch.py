@@ -1,12 +1,9 @@
 """Fetch Swagger UI again, from its npm package, and check every file's SHA-256 (``make swagger``).
 
-Needs `npm`, which finds the package by name wherever it is set up to look. Texts are kept as they are; the script and
-the style sheet are packed with gzip, which is how they are served.
+Needs `npm`, which finds the package by name wherever it is set up to look.
 """
 
-import gzip
 import hashlib
-import io
 import subprocess
 import sys
 import tarfile
@@ -22,7 +19,6 @@ FILES = {  # of the package, as it has them -> SHA-256
     "NOTICE": "0d20d1adef18aee3f40dd258172155521ce702ac445cb5f7b7d60ed32dad2fb2",
     "swagger-ui-bundle.js.LICENSE.txt": "37eb6e7e59aed57b2c1acf076574b818ea07b74265717e0bd67b59e0baf9abbb",
 }
-PACKED = {".js", ".css"}
 
 
 def fetched(folder: Path) -> dict[str, bytes]:
@@ -34,14 +30,6 @@ def fetched(folder: Path) -> dict[str, bytes]:
         return {name: file.read() for name, file in members.items() if file is not None}
 
 
-def packed(data: bytes) -> bytes:
-    """``data`` as gzip, without a time and a name: the same bytes whenever it is packed."""
-    written = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=written, mtime=0) as file:
-        file.write(data)
-    return written.getvalue()
-
-
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = fetched(Path(folder))
@@ -50,10 +38,7 @@ def main() -> int:
         sys.stderr.write(f"expected the files of {PACKAGE} {VERSION}, received others: {', '.join(wrong)}\n")
         return 1
     for name in FILES:
-        if Path(name).suffix in PACKED:
-            (HERE / f"{name}.gz").write_bytes(packed(found[name]))
-        else:
-            (HERE / name).write_bytes(found[name])
+        (HERE / name).write_bytes(found[name])
     return 0
 
 

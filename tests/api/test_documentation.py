@@ -1,6 +1,5 @@
 """``/docs``: shown by a browser without a network, under a strict policy; its files are those of the package."""
 
-import gzip
 import hashlib
 import re
 import shutil
@@ -11,19 +10,13 @@ import pytest
 
 from api.routes.documentation import FILES as FOLDER
 from api.routes.documentation import POLICY
-from api.swagger.fetch import FILES, PACKED, VERSION, packed
+from api.swagger.fetch import FILES, VERSION
 from tests.api.conftest import Light
 from tests.api.services import Served, client
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 PAGES = ("/docs", "/docs/start.js", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css")
 WITHIN_S = 120
-
-
-def unpacked(name: str) -> bytes:
-    if Path(name).suffix in PACKED:
-        return gzip.decompress((FOLDER / f"{name}.gz").read_bytes())
-    return (FOLDER / name).read_bytes()
 
 
 def shown(served: Served, path: str, tmp_path: Path) -> tuple[str, list[str]]:
@@ -66,11 +59,7 @@ def test_the_page_and_all_that_it_loads_come_from_here_under_a_strict_policy(lig
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     for path in PAGES[2:]:
-        assert answers[path].content == unpacked(path.removeprefix("/docs/"))  # httpx has unpacked it
-        assert answers[path].headers["Content-Encoding"] == "gzip"
-        plain = served.mine.get(path, headers={"Accept-Encoding": "identity"})
-        assert "Content-Encoding" not in plain.headers
-        assert plain.content == answers[path].content
+        assert answers[path].content == (FOLDER / path.removeprefix("/docs/")).read_bytes()
 
 
 @pytest.mark.redis
@@ -82,14 +71,8 @@ def test_there_is_no_other_page_of_documentation(light: Light) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_file_is_that_of_the_package(name: str) -> None:
-    data = unpacked(name)
+    data = (FOLDER / name).read_bytes()
     assert hashlib.sha256(data).hexdigest() == FILES[name]
-    if Path(name).suffix in PACKED:
-        assert (FOLDER / f"{name}.gz").read_bytes()[:10] == packed(b"")[:10]  # no time, no name
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert f"`{FILES[name]}`" in readme
     assert VERSION in readme
-
-
-def test_the_files_are_small() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 600_000
