@@ -196,7 +196,7 @@ def test_bad_files_and_odd_names_keep_their_places(submit: Shell, tmp_path: Path
         (["FOLDER", "--key", "two words"], 2, "printable ASCII"),
         ([], 2, "Missing argument"),
         (["FOLDER", "--key", "wrong"], 3, "(401 unauthorized, request "),
-        (["FOLDER", "--charset", "_-_"], 3, "charset: String should match"),
+        (["FOLDER", "--charset", "_-_"], 3, "expected characters the model reads"),
         (
             ["FOLDER", "--url", "http://127.0.0.1:1", "--retry-for", "0"],
             3,
