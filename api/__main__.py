@@ -6,7 +6,7 @@ import sys
 import click
 
 from api.auth import KeyRing, hashed, new_key
-from captcha_solver.cli import run
+from captcha_solver.cli.main import run
 from captcha_solver.errors import OptionError, SetupError
 from workers.connection import check_server, connect
 from workers.logs import set_up_logs

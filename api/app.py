@@ -11,9 +11,9 @@ from api.auth import KeyRing
 from api.document import document
 from api.metrics import Metrics
 from api.middleware import Around
+from api.requests.uploads import Gate
 from api.routes import audits, documentation, jobs, results, solve, state
 from api.service import make_service
-from api.uploads import Gate
 from captcha_solver import __version__
 from captcha_solver.errors import SetupError
 from workers.settings import Settings

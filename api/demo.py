@@ -10,15 +10,7 @@ import click
 
 from api.auth import new_key
 from api.serve import Running, service
-from captcha_solver.cli import run
-from captcha_solver.cli_show import DONE, complain, progress
-from captcha_solver.client.delivery import Watch, deliver
-from captcha_solver.client.nouns import Model, Options
-from captcha_solver.client.parcels import Limits, parcels, survey
-from captcha_solver.client.patience import Patience
-from captcha_solver.client.service import Service
-from captcha_solver.dataset import writable_folder, write_folder
-from captcha_solver.demo import (
+from captcha_solver.cli.demo import (
     DESIGNS,
     ROUTES,
     Result,
@@ -28,6 +20,14 @@ from captcha_solver.demo import (
     show_results,
     solve_directly,
 )
+from captcha_solver.cli.main import run
+from captcha_solver.cli.output import DONE, complain, progress
+from captcha_solver.client.delivery import Watch, deliver
+from captcha_solver.client.nouns import Model, Options
+from captcha_solver.client.parcels import Limits, parcels, survey
+from captcha_solver.client.patience import Patience
+from captcha_solver.client.service import Service
+from captcha_solver.dataset import writable_folder, write_folder
 from captcha_solver.errors import SetupError
 from captcha_solver.types import Sample, Trial
 from workers.redis_server import find_server
@@ -47,7 +47,7 @@ def demo(count: int, seed: int, out: Path) -> int:
     try:
         url or find_server()
     except SetupError as error:
-        complain(f"{error}; this time without a service: python -m captcha_solver.demo", kind="note")
+        complain(f"{error}; this time without a service: python -m captcha_solver.cli.demo", kind="note")
         return solve_directly(count, seed, out)
     click.echo(f"starting a service: Redis, {WORKERS} workers and the API ...", err=True)
     settings = Settings(

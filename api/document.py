@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.audit_requests import drawable
 from api.problems import ProblemDetail
-from api.schemas import (
+from api.requests.audits import drawable
+from api.requests.schemas import (
     CHARSET,
     HIGHEST_PRICE,
     LENGTH,
@@ -21,7 +21,7 @@ from api.schemas import (
     JobRequest,
     SolveRequest,
 )
-from captcha_solver.audit.split import FEWEST_TESTED
+from captcha_solver.audit.subjects.split import FEWEST_TESTED
 from captcha_solver.views import USUAL
 from workers.settings import Settings
 

@@ -1,4 +1,4 @@
-"""A single image in, its answer out, by the lane that workers serve (``workers.lane``)."""
+"""A single image in, its answer out, by the lane that workers serve (``workers.jobs.lane``)."""
 
 import time
 
@@ -6,8 +6,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.service import Service
 from workers import keys
-from workers.lane import HELD_S, Single
-from workers.store import StoreFullError
+from workers.jobs.lane import HELD_S, Single
+from workers.jobs.store import StoreFullError
 
 PATIENCE_S = 4.0  # then an ordinary job is made of an image whose worker was killed, or to which none came
 

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from captcha_solver.errors import CaptchaSolverError
-from workers.audits_store import TooManyAuditsError
-from workers.store import KeyReusedError, StoreFullError, TooManyJobsError
+from workers.audits.store import TooManyAuditsError
+from workers.jobs.store import KeyReusedError, StoreFullError, TooManyJobsError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

@@ -18,7 +18,7 @@ import httpx
 
 from api.__main__ import check_keys
 from api.auth import new_key
-from captcha_solver.cli import run
+from captcha_solver.cli.main import run
 from captcha_solver.errors import SetupError
 from workers.__main__ import ONE_THREAD
 from workers.connection import check_server, connect
@@ -149,7 +149,9 @@ def serve(data: Path | None) -> None:
 
 def _greeting(running: Running) -> str:
     """Where it is, the key, and a line for a shell that draws an image and has it read."""
-    drawn = f"I=$(mktemp -d) && {shlex.quote(sys.executable)} -m captcha_solver.cli draw classic --count 1 --out $I"
+    drawn = (
+        f"I=$(mktemp -d) && {shlex.quote(sys.executable)} -m captcha_solver.cli.main draw classic --count 1 --out $I"
+    )
     asked = f"curl -s -H 'Authorization: Bearer {running.key}' -H 'Content-Type: image/png'"
     return (
         f"address  {running.url}   (documentation: {running.url}/docs)\n"

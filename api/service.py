@@ -8,18 +8,27 @@ import redis.asyncio
 from fastapi import Request
 
 from api.auth import KeyRing
-from api.schemas import AuditOut, AuditSettingsOut, CellsOut, CountsOut, JobOut, LabelUseOut, ModelRef, ScoreOut
+from api.requests.schemas import (
+    AuditOut,
+    AuditSettingsOut,
+    CellsOut,
+    CountsOut,
+    JobOut,
+    LabelUseOut,
+    ModelRef,
+    ScoreOut,
+)
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
-from captcha_solver.score import wilson
-from workers.audits import Audit
-from workers.audits import Counts as AuditCounts
-from workers.audits_queue import audit_queue
-from workers.audits_store import AuditStore
+from captcha_solver.statistics import wilson
+from workers.audits.queue import audit_queue
+from workers.audits.record import Audit
+from workers.audits.record import Counts as AuditCounts
+from workers.audits.store import AuditStore
 from workers.connection import Client, connect
-from workers.messages import Counts, Job
+from workers.jobs.record import Counts, Job
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 from workers.settings import Settings
-from workers.store import Store
 
 WAITING_CONNECTIONS = 512
 ANSWER_S = 5.0  # a request waits no longer for Redis: it is told 503

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from api.service import BLOCK_S, Service
 from workers import keys
-from workers.messages import Counts, Job
+from workers.jobs.record import Counts, Job
 
 FROM_START = "0-0"
 

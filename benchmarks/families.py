@@ -20,14 +20,15 @@ from benchmarks.machine import machine
 from benchmarks.recipes import Images, Right, difference, scored
 from captcha_solver.dataset import writable_folder
 from captcha_solver.designs.design import Design, Range
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.designs.write import to_toml
 from captcha_solver.image import encode_png
 from captcha_solver.models.bundle import MANIFEST
 from captcha_solver.quiet import sieved_stderr
-from captcha_solver.training.loop import TrainSettings, train
-from captcha_solver.training.sliding import SlidingTask
+from captcha_solver.training.loop import train
+from captcha_solver.training.task import TrainSettings
+from captcha_solver.training.tasks.sliding import SlidingTask
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "lines and curves": (

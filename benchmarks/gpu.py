@@ -23,7 +23,7 @@ from captcha_solver.charset import NAMED, Charset
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.models.sliding import build_sliding
 from captcha_solver.quiet import sieved_stderr
-from captcha_solver.slide import SlideSettings
+from captcha_solver.sliding.strip import SlideSettings
 
 POLICIES = ("float32", "mixed_float16")
 WIDTH_PX = 160

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from benchmarks.machine import machine
 from captcha_solver.dataset import writable_folder
 from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import CHUNK, Drawing, draw_batch
+from captcha_solver.designs.drawing.draw import CHUNK, Drawing, draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.quiet import sieved_stderr
-from captcha_solver.score import wilson
+from captcha_solver.statistics import wilson
 from captcha_solver.types import Box, Rgb
 
 Owners: TypeAlias = NDArray[np.uint8]

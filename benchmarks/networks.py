@@ -23,8 +23,9 @@ from captcha_solver.models.bundle import MANIFEST, Bundle, load_bundle
 from captcha_solver.models.runtimes import OnnxRuntime
 from captcha_solver.models.sliding import NETWORKS, SlidingSize, build_sliding
 from captcha_solver.quiet import sieved_stderr
-from captcha_solver.training.loop import TrainSettings, train
-from captcha_solver.training.sliding import COLUMNS_PER_STEP, SlidingTask
+from captcha_solver.training.loop import train
+from captcha_solver.training.task import TrainSettings
+from captcha_solver.training.tasks.sliding import COLUMNS_PER_STEP, SlidingTask
 
 SHOWN = (40, 160)  # the strip that MFLOP and milliseconds are of
 SOURCES = ("plain", "note", "typewriter", "tilted", "night", "classic")

@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import machine
 from captcha_solver.dataset import read_folder, writable_folder
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.models.bundle import MANIFEST, load_bundle
 from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path
-from captcha_solver.slide import SlideSettings
+from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.solver import load_solver
-from captcha_solver.training.loop import TrainSettings, train
-from captcha_solver.training.recipe import Recipe
-from captcha_solver.training.sliding import SlidingTask
+from captcha_solver.training.loop import train
+from captcha_solver.training.recipes.recipe import Recipe
+from captcha_solver.training.task import TrainSettings
+from captcha_solver.training.tasks.sliding import SlidingTask
 
 NONE = Recipe(widened=0, shifted=0)
 RECIPES: dict[str, Recipe] = {

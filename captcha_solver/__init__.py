@@ -23,7 +23,7 @@ from captcha_solver.errors import (
 
 if TYPE_CHECKING:
     from captcha_solver.charset import Charset
-    from captcha_solver.decode import Constraints
+    from captcha_solver.decoding.decode import Constraints
     from captcha_solver.solver import Solver, load_solver
     from captcha_solver.types import Character, Reading, Sample, Scores, Solution
 
@@ -32,7 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Character": "types",
     "Charset": "charset",
-    "Constraints": "decode",
+    "Constraints": "decoding.decode",
     "Reading": "types",
     "Sample": "types",
     "Scores": "types",

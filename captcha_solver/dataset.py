@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.errors import DatasetError, ImageError, OptionError, SetupError
+from captcha_solver.folders.contents import Finder, look_into
+from captcha_solver.folders.labels_csv import (
+    HEADER,
+    LABELS,
+    MOST_NAMED,
+    LabelUse,
+    Row,
+    counted,
+    parse_labels,
+    plain_name,
+)
 from captcha_solver.image import read_file
-from captcha_solver.label_table import HEADER, LABELS, MOST_NAMED, LabelUse, Row, counted, parse_labels, plain_name
-from captcha_solver.pictures import Finder, look_into
 from captcha_solver.types import Sample
 
 

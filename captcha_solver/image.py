@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from captcha_solver.backdrop import Rgba, backdrop, flattened, over
 from captcha_solver.errors import ImageError
-from captcha_solver.frames import Way, one_picture
+from captcha_solver.imaging.backdrop import Rgba, backdrop, flattened, over
+from captcha_solver.imaging.frames import Way, one_picture
 from captcha_solver.types import Rgb
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")

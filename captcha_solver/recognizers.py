@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
-from captcha_solver.decode import FREE, Constraints, allowed_ids
+from captcha_solver.decoding.decode import FREE, Constraints, allowed_ids
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import AUTO, Runtime, load_runtime
@@ -17,7 +17,7 @@ from captcha_solver.types import Rgb, Scores
 from captcha_solver.views import VoteFit
 
 if TYPE_CHECKING:
-    from captcha_solver.segment import Candidates
+    from captcha_solver.segmented.path import Candidates
 
 SettingsT = TypeVar("SettingsT")
 
@@ -75,7 +75,7 @@ class Sliding:
     """One network over the unsegmented strip, read with CTC."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
-        from captcha_solver.slide import SlideSettings
+        from captcha_solver.sliding.strip import SlideSettings
 
         self.name = bundle.name
         self.charset = bundle.charset
@@ -90,7 +90,7 @@ class Sliding:
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """One network call a strip width, so that an answer never depends on what else is in the batch."""
-        from captcha_solver.slide import spans, to_strips
+        from captcha_solver.sliding.strip import spans, to_strips
 
         strips = to_strips(images, self._settings)
         scores: dict[int, Scores] = {}
@@ -106,7 +106,7 @@ class Segmented:
     """Cuts the image into candidate glyphs, classifies all at once, and keeps the best path through them."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
-        from captcha_solver.segment import SegmentSettings
+        from captcha_solver.segmented.path import SegmentSettings
 
         self.name = bundle.name
         self.charset = bundle.charset
@@ -123,7 +123,7 @@ class Segmented:
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """The best path through each image's candidates that obeys ``constraints``."""
-        from captcha_solver.segment import Narrowing, best_path
+        from captcha_solver.segmented.path import Narrowing, best_path
 
         classes = None if constraints.charset is None else tuple(allowed_ids(self.charset, constraints)[1:])
         narrowing = Narrowing(classes, constraints.min_length, constraints.max_length)
@@ -131,8 +131,8 @@ class Segmented:
 
     def pieces(self, images: Sequence[Rgb]) -> "list[tuple[Candidates, NDArray[np.float32]]]":
         """Candidates of each image with their log-probabilities (N, C): all go through the network in one batch."""
-        from captcha_solver.preprocess import to_gray
-        from captcha_solver.segment import candidates
+        from captcha_solver.segmented.gray import to_gray
+        from captcha_solver.segmented.path import candidates
 
         found = [candidates(to_gray(image, self._settings), self._settings) for image in images]
         pieces = np.concatenate([each.glyphs.pixels for each in found]) if found else np.zeros((0, 1, 1, 1), np.float32)

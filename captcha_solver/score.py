@@ -1,14 +1,12 @@
 """Turn answers and truths into figures: solve rate with 95 % interval, character error rate, time."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from captcha_solver.charset import Charset
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver
+from captcha_solver.statistics import edits, wilson
 from captcha_solver.types import Sample, Trial
-
-Z_95 = 1.959963984540054  # standard normal quantile of 97.5 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +85,6 @@ def unknown_characters(samples: Iterable[Sample], charset: Charset, *, fold_case
     known = set(charset.symbols.casefold() if fold_case else charset.symbols)
     lacking = [set(sample.text.casefold() if fold_case else sample.text) - known for sample in samples]
     return sum(map(bool, lacking)), "".join(sorted(set().union(*lacking)))
-
-
-def wilson(solved: int, n: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927), 0-1; (0, 1) where nothing was tried."""
-    if n == 0:
-        return 0.0, 1.0
-    share = solved / n
-    centre = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = 0.0 if solved == 0 else (centre - spread) / scale
-    high = 1.0 if solved == n else (centre + spread) / scale
-    return low, high
-
-
-def edits(truth: str, answer: str) -> int:
-    """Levenshtein distance: fewest single-character changes that turn ``answer`` into ``truth``."""
-    above = list(range(len(answer) + 1))
-    for row, wanted in enumerate(truth, start=1):
-        here = [row]
-        for column, given in enumerate(answer, start=1):
-            here.append(min(here[-1] + 1, above[column] + 1, above[column - 1] + (wanted != given)))
-        above = here
-    return above[-1]
 
 
 def _texts(trial: Trial, fold_case: bool) -> tuple[str, str]:

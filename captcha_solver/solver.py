@@ -10,11 +10,11 @@ from pathlib import Path
 
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.charset import spelt
-from captcha_solver.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
+from captcha_solver.decoding.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
 from captcha_solver.image import Picture, read_picture
+from captcha_solver.imaging.picture_bytes import PictureLike, picture_bytes
 from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
-from captcha_solver.picture_bytes import PictureLike, picture_bytes
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
 from captcha_solver.views import USUAL, View, ViewSettings, further_views, parse_views, vote

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.drawing.draw import draw_batch
+from captcha_solver.designs.drawing.styles import style_of
 from captcha_solver.designs.load import load_design
-from captcha_solver.designs.styles import style_of
 from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.types import Rgb
 

@@ -66,7 +66,7 @@ class Stage:
         began = [] if self.start is None else ["--from", str(folder / self.start)]
         minutes = f"{max(self.minutes * scale, 0.05):g}"
         how = [*self.how.split(), *began, "--minutes", minutes, "--out", str(out)]
-        return [sys.executable, "-m", "captcha_solver.cli", "train", *sources, *how]
+        return [sys.executable, "-m", "captcha_solver.cli.main", "train", *sources, *how]
 
 
 PICTURE_FOLDERS = (
@@ -200,7 +200,7 @@ def main(names: tuple[str, ...], out: Path, scale: float, more: int, mnist: Path
     if "sliding" in made:  # the last of those that went on with it, and when its further views are read
         made["sliding"] = [out / stage.name for stage in stages if stage.name.startswith("sliding")][-1]
         if "views" not in json.loads((made["sliding"] / MANIFEST).read_text("utf-8")):
-            run([sys.executable, "-m", "captcha_solver.training.fit_views", str(made["sliding"]), "--write"])
+            run([sys.executable, "-m", "captcha_solver.training.finishing.fit_views", str(made["sliding"]), "--write"])
     if install:
         for name, bundle in made.items():
             _install(bundle, SHIPPED[name])

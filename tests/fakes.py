@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from captcha_solver.charset import Charset
-from captcha_solver.decode import FREE, Constraints
+from captcha_solver.decoding.decode import FREE, Constraints
 from captcha_solver.types import Rgb, Scores
 from captcha_solver.views import VoteFit
 

@@ -6,14 +6,13 @@ import pty
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from captcha_solver.quiet import sieve_now, sieved_stderr
 from captcha_solver.remarks import is_remark, pass_on
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 INFO = "I0000 00:00:1795694326.133854   18946 port.cc:153] oneDNN custom operations are on."
 TFG = "error: 'tfg.While' op body function argument #4 type 'tensor<28x32x42xf32>' is not compatible"
 REMARKS = [
@@ -147,7 +146,7 @@ def test_a_terminal_stays_one() -> None:
 REMARKING = """
 import sys
 import click
-from captcha_solver.cli import run
+from captcha_solver.cli.main import run
 @click.command()
 def program():
     from captcha_solver.models.runtimes import import_keras

@@ -19,8 +19,8 @@ from captcha_solver.recognizers import (
     reject,
     same_width,
 )
-from captcha_solver.segment import SegmentSettings
-from captcha_solver.slide import SlideSettings
+from captcha_solver.segmented.path import SegmentSettings
+from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.types import Batch, Rgb
 
 DIGITS = Charset("0123456789")

@@ -3,16 +3,9 @@ import math
 import pytest
 
 from captcha_solver.charset import Charset
-from captcha_solver.score import (
-    edits,
-    is_solved,
-    run_trials,
-    score_trials,
-    unknown_characters,
-    unreadable,
-    wilson,
-)
+from captcha_solver.score import is_solved, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import Solver
+from captcha_solver.statistics import edits, wilson
 from captcha_solver.types import Reading, Sample, Solution, Trial
 from tests.fakes import FakeRecognizer, picture
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import captcha_solver.solver
-from captcha_solver.decode import FREE, Constraints
+from captcha_solver.decoding.decode import FREE, Constraints
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.image import Picture
 from captcha_solver.solver import CHUNK, Solver, load_solver

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from captcha_solver.decode import FREE, Constraints
+from captcha_solver.decoding.decode import FREE, Constraints
 from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.solver import Solver

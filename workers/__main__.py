@@ -8,7 +8,7 @@ from types import FrameType
 
 import click
 
-from captcha_solver.cli import run
+from captcha_solver.cli.main import run
 from captcha_solver.errors import SetupError
 from workers.connection import check_server, connect
 from workers.logs import set_up_logs
@@ -50,7 +50,7 @@ def workers(processes: int, burst: bool, max_jobs: int | None, audits: bool) -> 
 
 def _audit_worker() -> Callable[..., None]:
     """What an audit needs is loaded by those alone that do audits."""
-    from workers.audits_worker import run_audit_worker
+    from workers.audits.worker import run_audit_worker
 
     return run_audit_worker
 

@@ -10,10 +10,10 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from workers import keys
 from workers.connection import Client, Pipe
-from workers.messages import Job
+from workers.jobs.record import Job
 
 SERIALIZER = "json"
-TASK, LANE_TASK = "workers.tasks.solve_chunk", "workers.tasks.serve_lane"
+TASK, LANE_TASK = "workers.jobs.runner.solve_chunk", "workers.jobs.runner.serve_lane"
 RETRIES = 3
 FAILURE_TTL_S = 24 * 3600
 CALLED_S = 10  # a worker that was called and has not come by then is called again

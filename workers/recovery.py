@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from workers import keys
 from workers.connection import Client, Pipe
-from workers.messages import Job
+from workers.jobs.record import Job
+from workers.jobs.store import drop_images, end, fetch
 from workers.queue import ChunkQueue, chunk_of, rq_id
-from workers.store import drop_images, end, fetch
 
 SWEEP_EVERY_S = 3
 LOST_AFTER_S = 6  # a chunk that is neither queued nor running for so long is queued again

@@ -18,13 +18,14 @@ from rq.job import Job as RqJob
 from rq.queue import Queue as RqQueue
 from rq.worker import SimpleWorker
 
-from workers import keys, webhooks
+from workers import keys
 from workers.connection import Client, connect
+from workers.jobs import webhooks
+from workers.jobs.reader import Reader
+from workers.jobs.runner import Desk, sit_down
 from workers.queue import SERIALIZER, ChunkQueue
-from workers.reader import Reader
 from workers.recovery import SWEEP_EVERY_S, sweep
 from workers.settings import Settings
-from workers.tasks import Desk, sit_down
 
 BEAT_S = 2.0  # between two renewals of a lease
 LEASE_S = 8  # a chunk whose worker was not heard of for so long is run again

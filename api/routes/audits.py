@@ -13,20 +13,21 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import format_sse_event
 from redis.exceptions import RedisError
 
-from api import uploads, waiting
+from api import waiting
 from api.access import Owner
-from api.audit_requests import Asked, read_audit
 from api.document import AUDIT_ACCEPTED, AUDIT_QUERY, SUBJECT, body
 from api.problems import Problem, documented, later
+from api.requests import uploads
+from api.requests.audits import Asked, read_audit
+from api.requests.schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
-from api.schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.service import BLOCK_S, Service, audit_out, service_of
 from captcha_solver.audit.cells import TRIALS
 from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE
 from workers import keys
-from workers.audits import Audit, Counts, new_audit
-from workers.audits_desk import MARKDOWN_FILE
-from workers.store import Idempotency
+from workers.audits.record import Audit, Counts, new_audit
+from workers.audits.runner import MARKDOWN_FILE
+from workers.jobs.store import Idempotency
 
 USUAL_PAGE, LARGEST_PAGE = 50, 200
 LONGEST_WAIT_S = 60.0

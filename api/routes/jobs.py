@@ -8,16 +8,18 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
-from api import uploads, waiting
+from api import waiting
 from api.access import Owner
 from api.document import ACCEPTED, ARCHIVE, JOB_FORM, JOB_QUERY, body
 from api.problems import Problem, documented
-from api.schemas import JOB_ID, JobOut, JobPage, JobRequest
+from api.requests import uploads
+from api.requests.schemas import JOB_ID, JobOut, JobPage, JobRequest
 from api.service import Service, job_out, service_of
-from captcha_solver.decode import Constraints, allowed_ids, parse_length
-from workers import keys, webhooks
-from workers.messages import Counts, Job, Options, chunk_size
-from workers.store import Idempotency, new_job
+from captcha_solver.decoding.decode import Constraints, allowed_ids, parse_length
+from workers import keys
+from workers.jobs import webhooks
+from workers.jobs.record import Counts, Job, Options, chunk_size
+from workers.jobs.store import Idempotency, new_job
 
 USUAL_PAGE, LARGEST_PAGE = 50, 200
 LONGEST_WAIT_S = 60.0

@@ -15,10 +15,10 @@ from fastapi.sse import format_sse_event
 from api import waiting
 from api.access import Owner
 from api.problems import Problem, documented
+from api.requests.schemas import ResultPage
 from api.routes.jobs import JobId, find
-from api.schemas import ResultPage
 from api.service import Service, job_out, service_of
-from workers.messages import Job
+from workers.jobs.record import Job
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 USUAL_PAGE, LARGEST_PAGE = 100, 1000

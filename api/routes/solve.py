@@ -9,17 +9,18 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from api import lane, uploads, waiting
+from api import lane, waiting
 from api.access import Owner
 from api.document import ACCEPTED, IMAGE, SOLVE_FORM, body
 from api.problems import Problem, documented
+from api.requests import uploads
+from api.requests.schemas import JobOut, SolveOut, SolveRequest
 from api.routes.jobs import accepted, make_job, reading_options
-from api.schemas import JobOut, SolveOut, SolveRequest
 from api.service import service_of
 from workers import keys
-from workers.lane import new_single
-from workers.messages import Job
-from workers.store import Store
+from workers.jobs.lane import new_single
+from workers.jobs.record import Job
+from workers.jobs.store import Store
 
 USUAL_WAIT_S, LONGEST_WAIT_S = 10.0, 60.0
 SOLVE_TTL_S = 600  # an answer that was not waited for can be fetched so long

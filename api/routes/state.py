@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.access import Owner
 from api.problems import documented, later
-from api.schemas import Health, ModelOut, ModelPage, Readiness
+from api.requests.schemas import Health, ModelOut, ModelPage, Readiness
 from api.service import Service, service_of
 from workers import keys
 

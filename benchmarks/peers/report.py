@@ -10,7 +10,7 @@ from benchmarks.machine import machine
 from benchmarks.peers.contenders import Contender
 from benchmarks.peers.measure import Labelled, Round
 from benchmarks.peers.sureness import SAFE, Answer, Sureness, judged, sureness
-from captcha_solver.score import wilson
+from captcha_solver.statistics import wilson
 
 YARDSTICK = "ddddocr (default)"
 

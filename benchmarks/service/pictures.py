@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.solver import load_solver

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.service.pictures import MODEL
 from captcha_solver.errors import SetupError
 from captcha_solver.solver import load_solver
-from workers.messages import chunk_size
-from workers.tasks import PART
+from workers.jobs.record import chunk_size
+from workers.jobs.runner import PART
 
 READY, GO, DONE = "ready", "go", "done"
 

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.machine import machine
 from benchmarks.speed import drawer, network, stages
 from captcha_solver.dataset import read_folder, writable_folder
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.image import encode_png

@@ -9,7 +9,7 @@ from itertools import islice
 import cv2
 from captcha.image import ImageCaptcha
 
-from captcha_solver.designs.draw import CHUNK, draw_run
+from captcha_solver.designs.drawing.draw import CHUNK, draw_run
 from captcha_solver.designs.load import builtin_designs, load_design
 
 WARM = 10 * CHUNK  # fills the cache of glyphs

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.speed.clock import median_s
 from captcha_solver.charset import Charset
-from captcha_solver.decode import FREE, decode_all
+from captcha_solver.decoding.decode import FREE, decode_all
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import Int8Runtime, OnnxRuntime
 from captcha_solver.types import Scores
@@ -97,8 +97,8 @@ def _load(what: str, runtime: OnnxRuntime, network: tuple[Bundle, tuple[int, ...
 
 def _by_classes(strip_px: int, peak: float, passes: int) -> list[Load]:
     """Untrained networks of the shipped shape for alphabets of other sizes, with what their decoding costs."""
-    from captcha_solver.models.bundle import save_bundle
     from captcha_solver.models.runtimes import import_keras
+    from captcha_solver.models.save import save_bundle
     from captcha_solver.models.sliding import build_sliding
 
     import_keras()  # quietly, before anything else does

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from benchmarks.speed.clock import median_s
-from captcha_solver.decode import Constraints, decode_all
+from captcha_solver.decoding.decode import Constraints, decode_all
 from captcha_solver.image import read_image
 from captcha_solver.locate.cut import crop
 from captcha_solver.locate.regions import locate
@@ -87,7 +87,7 @@ def _read(recognizer: Recognizer, scores: Sequence[Any]) -> object:
 def _preparation(bundle: Bundle) -> Callable[[Sequence[Any]], list[Batch]]:
     """Images to what the network takes, one batch a shape."""
     if bundle.kind == "sliding":
-        from captcha_solver.slide import SlideSettings, to_strips
+        from captcha_solver.sliding.strip import SlideSettings, to_strips
 
         slide = read_settings(bundle, SlideSettings)
 
@@ -97,8 +97,8 @@ def _preparation(bundle: Bundle) -> Callable[[Sequence[Any]], list[Batch]]:
             return [np.stack([made[place].pixels for place in group]) for group in places]
 
         return strips
-    from captcha_solver.preprocess import to_gray
-    from captcha_solver.segment import SegmentSettings, candidates
+    from captcha_solver.segmented.gray import to_gray
+    from captcha_solver.segmented.path import SegmentSettings, candidates
 
     segment = read_settings(bundle, SegmentSettings)
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.audit.records import Record, parse_record
 from captcha_solver.errors import DatasetError, SetupError
+from captcha_solver.records import Record, parse_record
 from captcha_solver.types import Sample, Solution
 
 TRIALS, CELLS = "trials.jsonl", "cells.jsonl"

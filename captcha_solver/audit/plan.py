@@ -3,15 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from captcha_solver.audit.attacks import MODELS, STOCK
+from captcha_solver.audit.attackers.attacks import MODELS, STOCK
+from captcha_solver.audit.attackers.perturb import PERTURBATIONS, WASHES
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
-from captcha_solver.audit.features import Variant, pairs, removals, sweep
-from captcha_solver.audit.findings import paired
-from captcha_solver.audit.perturb import PERTURBATIONS, WASHES
+from captcha_solver.audit.findings.findings import paired
 from captcha_solver.audit.settings import FEWEST_LABELS, AuditSettings
-from captcha_solver.audit.statistics import paired_change
-from captcha_solver.audit.subject import Subject
+from captcha_solver.audit.subjects.subject import Subject
+from captcha_solver.audit.subjects.variants import Variant, pairs, removals, sweep
 from captcha_solver.designs.design import Design
+from captcha_solver.statistics import paired_change
 
 TRAINED = "sliding"  # the attacker that is trained anew on each variant: the stronger of the two
 ADAPTED_LABELS = 50  # of a changed design

@@ -10,8 +10,8 @@ from typing import Any
 
 from captcha_solver import __version__
 from captcha_solver.audit.settings import AuditSettings
-from captcha_solver.audit.split import Split
-from captcha_solver.audit.subject import Subject
+from captcha_solver.audit.subjects.split import Split
+from captcha_solver.audit.subjects.subject import Subject
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "keras", "tensorflow", "torch", "jax", "ddddocr")
 

@@ -10,20 +10,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.audit import findings
-from captcha_solver.audit.advice import advise, predicted, proposal
+from captcha_solver.audit.attackers.perturb import PERTURBATIONS
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
-from captcha_solver.audit.cost import Prices
-from captcha_solver.audit.curves import fewest
-from captcha_solver.audit.drift import MATRIX_LABELS, must_change, recovered
-from captcha_solver.audit.inconclusive import reasons
-from captcha_solver.audit.perturb import PERTURBATIONS
+from captcha_solver.audit.findings import findings
+from captcha_solver.audit.findings.advice import advise, predicted, proposal
+from captcha_solver.audit.findings.cost import Prices
+from captcha_solver.audit.findings.curves import fewest
+from captcha_solver.audit.findings.drift import MATRIX_LABELS, must_change, recovered
+from captcha_solver.audit.findings.inconclusive import reasons
+from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.provenance import Provenance
-from captcha_solver.audit.records import ADDED, parse_record
 from captcha_solver.audit.runner import LeftOut
-from captcha_solver.audit.verdicts import Verdict
 from captcha_solver.errors import DatasetError
+from captcha_solver.records import ADDED, parse_record
 
 SCHEMA_VERSION = 1
 FACTS = "audit.json"

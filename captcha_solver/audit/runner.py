@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from captcha_solver.audit.attacks import UNLIMITED_STEPS
+from captcha_solver.audit.attackers.attacks import UNLIMITED_STEPS
+from captcha_solver.audit.attackers.cell_runner import PERTURBED, Workshop
+from captcha_solver.audit.attackers.perturb import perturbation_of
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
-from captcha_solver.audit.perturb import perturbation_of
 from captcha_solver.audit.plan import Stage
-from captcha_solver.audit.tuning import OutOfTimeError, steps_for
-from captcha_solver.audit.workshop import PERTURBED, Workshop
 from captcha_solver.errors import DatasetError, OptionError
+from captcha_solver.training.recipes.steps import OutOfTimeError, steps_for
 
 START_S, PERTURB_S = 15.0, 0.02  # of a training, and of an image's step of a perturbation
 STEP_S = {"sliding": 0.25, "segmented": 0.06}  # of a training

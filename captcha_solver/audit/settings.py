@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from captcha_solver.audit.cost import Prices
+from captcha_solver.audit.findings.cost import Prices
 from captcha_solver.errors import OptionError
 
 BUDGETS = (0, 20, 50, 100, 200, 500, 1000, 5000)

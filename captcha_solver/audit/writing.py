@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.audit import findings, page
+from captcha_solver.audit.attackers.cell_runner import Workshop
 from captcha_solver.audit.cells import Result, in_order, read_files
+from captcha_solver.audit.findings import findings
+from captcha_solver.audit.pages import page
 from captcha_solver.audit.report import FACTS, Facts, build, read_facts
-from captcha_solver.audit.workshop import Workshop
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
 from captcha_solver.sheet import Answer, contact_sheet

@@ -9,7 +9,7 @@ from captcha_solver.client.nouns import Answer, JobState, Model, Options, job_of
 from captcha_solver.client.parcels import Entry, Parcel, packed
 from captcha_solver.client.patience import backoff_s
 from captcha_solver.client.service import Service, StreamCutError
-from captcha_solver.decode import EMPTY
+from captcha_solver.decoding.decode import EMPTY
 from captcha_solver.types import Solution
 
 AHEAD = 1  # parcels that wait at the service while one is read: more would only take room there

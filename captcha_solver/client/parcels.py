@@ -16,8 +16,8 @@ from typing import IO
 from captcha_solver.client.nouns import Options
 from captcha_solver.dataset import labelled_rows, read_named
 from captcha_solver.errors import DatasetError, SetupError
-from captcha_solver.label_table import HEADER, LABELS, plain_name
-from captcha_solver.pictures import Finder, look_into
+from captcha_solver.folders.contents import Finder, look_into
+from captcha_solver.folders.labels_csv import HEADER, LABELS, plain_name
 
 MIB = 1024 * 1024
 LONGEST_NAME = 255

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import numpy as np
 
+from captcha_solver.designs.drawing.scene import FloatArray
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.knobs import Distortion, at_severity
-from captcha_solver.designs.scene import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from captcha_solver.designs.places import PACKAGE, data_folder
 from captcha_solver.errors import DatasetError, DesignError, OptionError, SetupError
-from captcha_solver.label_table import LABELS, parse_labels, plain_name
-from captcha_solver.pictures import Finder
+from captcha_solver.folders.contents import Finder
+from captcha_solver.folders.labels_csv import LABELS, parse_labels, plain_name
 
 STARTUP_S = 60.0
 PER_IMAGE_S = 0.25  # the slowest of the generators here, claptcha, draws 50 images in a second

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.page import Page
-from captcha_solver.designs.scene import FloatArray, Scene
+from captcha_solver.designs.drawing.page import Page
+from captcha_solver.designs.drawing.scene import FloatArray, Scene
 from captcha_solver.errors import DesignError
 
 NOMINAL_SEVERITY = 3.0

@@ -7,9 +7,9 @@ from typing import Any
 
 from captcha_solver.charset import Charset, parse_charset
 from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
+from captcha_solver.designs.distortions.kinds import KINDS
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.designs.fonts import common_families, faces_of_kind, families, kinds
-from captcha_solver.designs.kinds import KINDS
 from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
 from captcha_solver.designs.line_numbers import line_of
 from captcha_solver.designs.places import data_folder

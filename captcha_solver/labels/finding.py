@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from captcha_solver.attempt import attempt
 from captcha_solver.errors import DatasetError, OptionError
-from captcha_solver.label_table import LABELS, LabelUse, Row, fit, merged
+from captcha_solver.folders.labels_csv import LABELS, LabelUse, Row, fit, merged
 from captcha_solver.labels.columns import choose
 from captcha_solver.labels.file_names import likely_rule, pattern_rule
 from captcha_solver.labels.image_names import ImageNames

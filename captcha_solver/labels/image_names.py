@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
-from captcha_solver.label_table import plain_name
+from captcha_solver.folders.labels_csv import plain_name
 
 OUTSIDE = re.compile(r"^(?:[A-Za-z]+:(?=/))?(?:/|\.\./)*")  # a drive, a protocol, the root, folders above
 

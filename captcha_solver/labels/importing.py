@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from captcha_solver.attempt import attempt
 from captcha_solver.dataset import write_folder
 from captcha_solver.errors import DatasetError
+from captcha_solver.folders.contents import look_below
 from captcha_solver.image import SUFFIXES, read_file, read_image, usual_suffix
 from captcha_solver.labels.finding import How, Labels, find_labels
 from captcha_solver.labels.sources import opened_source
-from captcha_solver.pictures import look_below
 from captcha_solver.types import Sample
 
 

@@ -5,13 +5,13 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from captcha_solver.charset import Charset
-from captcha_solver.decode import parse_length
-from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError, SetupError
+from captcha_solver.decoding.decode import parse_length
+from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError
 from captcha_solver.views import VoteFit
 
 JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
@@ -78,65 +78,6 @@ def shipped_bundles() -> dict[str, Path]:
     if not PRETRAINED.is_dir():
         return {}
     return {p.name: p for p in sorted(PRETRAINED.iterdir()) if (p / MANIFEST).is_file()}
-
-
-def save_bundle(  # the manifest's own keys, each by name
-    model: JSON,
-    path: str | Path,
-    *,
-    kind: str,
-    charset: Charset,
-    settings: Mapping[str, JSON],
-    temperature: float,
-    card: Mapping[str, JSON],
-) -> Bundle:
-    """Write a Keras ``model`` as a bundle in folder ``path``; the manifest last: half a save is no bundle."""
-    from captcha_solver.models.export import write_keras, write_onnx
-
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in (MANIFEST, INT8_FILE):
-            (folder / stale).unlink(missing_ok=True)
-        write_keras(model, folder / KERAS_FILE)
-        write_onnx(folder / KERAS_FILE, folder / ONNX_FILE, model.get_weights())
-        manifest = {
-            "format": FORMAT,
-            "kind": kind,
-            "charset": charset.symbols,
-            "settings": dict(settings),
-            "temperature": temperature,
-            "card": dict(card),
-            "files": {name: file_sha256(folder / name) for name in (KERAS_FILE, ONNX_FILE)},
-        }
-        bundle = _parse(folder, manifest)
-        _write_manifest(folder, manifest)
-    except OSError as error:
-        raise SetupError(f"expected to write a bundle to {folder}, received: {error}") from error
-    return bundle
-
-
-def amend_bundle(
-    bundle: Bundle,
-    *,
-    card: Mapping[str, JSON] | None = None,
-    settings: Mapping[str, JSON] | None = None,
-    length: str | None = None,
-    alphabet: str | None = None,
-    views: VoteFit | None = None,
-) -> Bundle:
-    """Add to a saved bundle: entries of card and settings, what is known of its texts, an int8 network beside it."""
-    manifest = _read_manifest(bundle.path)
-    told = {"length": length, "alphabet": alphabet, "views": asdict(views) if views else None}
-    manifest |= {key: value for key, value in told.items() if value is not None}
-    manifest["card"] = {**manifest["card"], **(card or {})}
-    manifest["settings"] = {**manifest["settings"], **(settings or {})}
-    manifest["files"].pop(INT8_FILE, None)
-    if (bundle.path / INT8_FILE).is_file():
-        manifest["files"][INT8_FILE] = file_sha256(bundle.path / INT8_FILE)
-    amended = _parse(bundle.path, manifest)
-    _write_manifest(bundle.path, manifest)
-    return amended
 
 
 def file_sha256(path: Path) -> str:
@@ -251,9 +192,3 @@ def _entry(manifest: Mapping[str, JSON], key: str, kind: type | tuple[type, ...]
 
 def _canonical(manifest: Mapping[str, JSON]) -> str:
     return json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _write_manifest(folder: Path, manifest: Mapping[str, JSON]) -> None:
-    temporary = folder / f".{MANIFEST}.part"
-    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)

@@ -13,7 +13,7 @@ from captcha_solver.models.runtimes import import_keras, load_keras
 from captcha_solver.training.checkpoint import Arrays, Progress, State
 
 if TYPE_CHECKING:
-    from captcha_solver.training.loop import Pair, TrainSettings
+    from captcha_solver.training.task import Pair, TrainSettings
 
 AVERAGE_EVERY_STEPS = 10
 AVERAGE_DECAY = 0.98  # of every tenth step: a horizon of about 500 steps
@@ -145,17 +145,6 @@ class Learner:
         self.model.set_weights(state.weights)
         self._average, self._best = list(state.average), list(state.best)
         self._steps = state.progress.step
-
-
-def new_learner(model: Any, loss: Any, settings: "TrainSettings", start_from: Bundle | None) -> Learner:
-    """The learner for the backend in use; ``OptionError`` where it does not know a step of the recipe."""
-    if import_keras().backend.backend() != "torch" and settings.recipe.in_torch:
-        raise OptionError(f"the recipe's {', '.join(settings.recipe.in_torch)} needs PyTorch: KERAS_BACKEND=torch")
-    if import_keras().backend.backend() == "torch":
-        from captcha_solver.training.torch_learner import TorchLearner
-
-        return TorchLearner(model, loss, settings, start_from)
-    return Learner(model, loss, settings, start_from)
 
 
 def layer_rates(model: Any, decay: float) -> list[float]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
-from captcha_solver.training.loop import TrainSettings, train
+from captcha_solver.training.loop import train
+from captcha_solver.training.task import TrainSettings
 
 DEFAULT_MINUTES = 30.0
 ENDLESS = 10**9
@@ -62,7 +63,7 @@ def _settings(request: TrainRequest, own: Mapping[str, Any] | None = None) -> Tr
 
 
 def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
-    from captcha_solver.training.digits import digits_task, fit_threshold
+    from captcha_solver.training.tasks.digits import digits_task, fit_threshold
 
     if len(request.sources) != 1:
         raise OptionError(f"expected one folder of digits, received {len(request.sources)} sources")
@@ -72,7 +73,7 @@ def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
-    from captcha_solver.training.glyphs import GlyphTask
+    from captcha_solver.training.tasks.glyphs import GlyphTask
 
     settings = _settings(request)
     task = GlyphTask.from_sources(
@@ -82,10 +83,10 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
-    from captcha_solver.training.distil import DistilTask
-    from captcha_solver.training.few import FEW_SETTINGS, finetune, is_few
-    from captcha_solver.training.sliding import SlidingTask
+    from captcha_solver.training.recipes.few import FEW_SETTINGS, finetune, is_few
     from captcha_solver.training.sources import parse_source
+    from captcha_solver.training.tasks.distil import DistilTask
+    from captcha_solver.training.tasks.sliding import SlidingTask
 
     few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
     settings = _settings(request, FEW_SETTINGS if few else {})
@@ -109,7 +110,7 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _locator(request: TrainRequest, start: Bundle | None) -> Bundle:
-    from captcha_solver.training.locator import LOCATOR_SETTINGS, LocatorTask, finish_locator
+    from captcha_solver.training.tasks.locator import LOCATOR_SETTINGS, LocatorTask, finish_locator
 
     settings = _settings(request, LOCATOR_SETTINGS)
     task = LocatorTask.from_sources(request.sources, batch=settings.batch, workers=settings.workers)

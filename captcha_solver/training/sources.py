@@ -11,7 +11,7 @@ import numpy as np
 from captcha_solver.charset import Charset
 from captcha_solver.dataset import read_folder
 from captcha_solver.designs.design import Design
-from captcha_solver.designs.draw import Drawing, draw_batch
+from captcha_solver.designs.drawing.draw import Drawing, draw_batch
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image

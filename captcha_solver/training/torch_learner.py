@@ -15,7 +15,7 @@ from captcha_solver.training.learner import Learner, layer_rates
 from captcha_solver.training.torch_losses import Guide, combined, ctc
 
 if TYPE_CHECKING:
-    from captcha_solver.training.loop import TrainSettings
+    from captcha_solver.training.task import TrainSettings
 
 FEATURES = "dropout"  # the layer of a sliding network whose output its logits are made of
 BATCH = 64  # images read at once, to bound the memory

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from captcha_solver.training.recipe import Recipe
+from captcha_solver.training.recipes.recipe import Recipe
 
 GUIDE_HEADS, GUIDE_INNER = 4, 320
 LONGEST = 32  # of the texts that the guide reads, end included

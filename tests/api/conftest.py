@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from api.serve import service
-from captcha_solver.demo import drawn
+from captcha_solver.cli.demo import drawn
 from captcha_solver.types import Sample
 from tests.api.services import MINE, NO_LIMIT, OTHERS, Live, Served, client, free_port, served
 from workers.logs import set_up_logs

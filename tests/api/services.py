@@ -16,8 +16,8 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.serve import Running
 from api.service import Service
-from workers.chunk import record, take
-from workers.messages import Answer
+from workers.jobs.chunk import record, take
+from workers.jobs.record import Answer
 from workers.redis_server import PrivateRedis
 from workers.settings import Settings
 

@@ -16,7 +16,7 @@ from captcha_solver.types import Sample
 from tests.api.conftest import Light
 from tests.api.services import MINE, Live, Served, answered, until
 from workers import keys
-from workers.store import end
+from workers.jobs.store import end
 
 ENTRY = re.compile(r"(\d+)-(\d+)")
 

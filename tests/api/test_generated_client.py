@@ -16,10 +16,10 @@ import pytest
 
 from captcha_solver.types import Sample
 from tests.api.conftest import Light
+from tests.api.routes.test_audits import zipped as zipped_with_labels
+from tests.api.routes.test_jobs import zipped
 from tests.api.services import MINE, Live
-from tests.api.test_audits import zipped as zipped_with_labels
-from tests.api.test_jobs import zipped
-from tests.workers.audits import DESIGN, images
+from tests.workers.some_audits import DESIGN, images
 from workers import keys
 
 pytestmark = pytest.mark.redis

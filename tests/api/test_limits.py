@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from api.access import Rates
-from api.uploads import Gate
+from api.requests.uploads import Gate
 from captcha_solver.errors import OptionError
 from tests.api.conftest import Light
 from tests.api.services import MINE, Served, answered, until
@@ -121,7 +121,7 @@ def test_more_uploads_at_once_than_may_are_put_off(light: Light) -> None:
 
 @pytest.mark.redis
 def test_an_upload_that_takes_for_ever_is_ended(light: Light, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.uploads.BODY_WITHIN_S", 0.05)
+    monkeypatch.setattr("api.requests.uploads.BODY_WITHIN_S", 0.05)
     served = light()
     with closing(half_an_upload(served, "/v1/jobs", "application/zip", b"x" * 1000)) as connection:
         head = connection.recv(65536)

@@ -3,13 +3,13 @@
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from api.requests.schemas import JobOptions
+from api.requests.uploads import Intake
 from api.routes.jobs import make_job
-from api.schemas import JobOptions
-from api.uploads import Intake
 from tests.api.conftest import Light
 from workers import keys
-from workers.messages import Job, Upload
-from workers.store import Store
+from workers.jobs.record import Job, Upload
+from workers.jobs.store import Store
 
 pytestmark = pytest.mark.redis
 

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from api.problems import Problem, render
 from tests.api.conftest import Light
-from workers.store import Store
+from workers.jobs.store import Store
 
 pytestmark = pytest.mark.redis
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.services import MINE, Live
-from tests.workers.audits import FILES, ending
-from workers.audits_queue import audit_queue
+from tests.workers.some_audits import FILES, ending
+from workers.audits.queue import audit_queue
 from workers.connection import connect
 
 pytestmark = pytest.mark.redis

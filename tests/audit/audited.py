@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.audit import workshop
-from captcha_solver.audit.attacks import ATTACKS, Ammunition, Armed
+from captcha_solver.audit.attackers import cell_runner as workshop
+from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
+from captcha_solver.audit.attackers.perturb import Perturbation
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.perturb import Perturbation
 from captcha_solver.audit.settings import AuditSettings
-from captcha_solver.audit.subject import CommandSubject, DesignSubject, FolderSubject, Subject, open_subject
+from captcha_solver.audit.subjects.subject import CommandSubject, DesignSubject, FolderSubject, Subject, open_subject
 from captcha_solver.dataset import write_folder
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.types import Reading, Rgb, Sample, Solution
-from tests.audit.attackers import images, tiny, use_fakes
+from tests.audit.fake_attackers import images, tiny, use_fakes
 
 SMALL = AuditSettings(budgets=(0, 20, 40), tested=40, seed=3)
 CLEAN = 0.25  # the share of dark pixels from which on an image cannot be read
@@ -31,7 +31,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from captcha_solver.dataset import write_folder
-from captcha_solver.demo import drawn
+from captcha_solver.cli.demo import drawn
 count, out, seed = int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 write_folder(drawn("plain", range(seed * 1000, seed * 1000 + count), 0), out)
 """

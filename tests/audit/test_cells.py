@@ -25,8 +25,8 @@ from captcha_solver.audit.cells import (
     outcomes,
     read_files,
 )
-from captcha_solver.audit.records import parse_record
 from captcha_solver.errors import DatasetError, SetupError
+from captcha_solver.records import parse_record
 from captcha_solver.types import Reading, Sample, Solution
 from tests.audit.results import result, solving
 

@@ -6,7 +6,6 @@ import pytest
 
 from captcha_solver.audit import plan
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Outcome, Result
-from captcha_solver.audit.features import at
 from captcha_solver.audit.plan import (
     ADAPTED_LABELS,
     budgets_for,
@@ -19,9 +18,10 @@ from captcha_solver.audit.plan import (
     perturbation_stage,
 )
 from captcha_solver.audit.settings import AuditSettings, parse_budgets
-from captcha_solver.audit.subject import DesignSubject
+from captcha_solver.audit.subjects.subject import DesignSubject
+from captcha_solver.audit.subjects.variants import at
 from captcha_solver.errors import OptionError
-from tests.audit.attackers import tiny
+from tests.audit.fake_attackers import tiny
 
 ASKED = (0, 20, 50, 100, 200)
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from captcha_solver.audit import runner
-from captcha_solver.audit.attacks import ATTACKS, Ammunition
+from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition
+from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.perturb import PERTURBATIONS
 from captcha_solver.audit.cells import Cell, Ledger, Result
-from captcha_solver.audit.perturb import PERTURBATIONS
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import Clock, LeftOut, do_cell, guess_s, rest_s, run_stages
 from captcha_solver.audit.settings import AuditSettings
-from captcha_solver.audit.split import split
-from captcha_solver.audit.tuning import OutOfTimeError
-from captcha_solver.audit.workshop import Workshop
+from captcha_solver.audit.subjects.split import split
 from captcha_solver.errors import DatasetError, OptionError
-from tests.audit.attackers import images, shop, use_fakes
+from captcha_solver.training.recipes.steps import OutOfTimeError
+from tests.audit.fake_attackers import images, shop, use_fakes
 
 READ, TRAINED = Cell("sliding"), Cell("sliding", 20)
 

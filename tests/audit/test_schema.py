@@ -12,15 +12,15 @@ import pytest
 
 from captcha_solver.audit import report as reports
 from captcha_solver.audit.cells import CELLS, TRIALS, Entry, Outcome
-from captcha_solver.audit.curves import THRESHOLDS
+from captcha_solver.audit.findings.curves import THRESHOLDS
+from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.provenance import Provenance
-from captcha_solver.audit.verdicts import Verdict
 from captcha_solver.audit.writing import JSON_FILE
 from tests.audit.audited import audit, subjects, use_squinting
 from tests.audit.results import result, solving
 from tests.audit.test_report import FACTS_OF
+from tests.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads(Path(reports.__file__).with_name("report.schema.json").read_text("utf-8"))
 DOCS = (ROOT / "docs" / "audit-files.md").read_text("utf-8")
 ADDED = {"inconclusive"}  # to version 1: reports that were published before are still what the schema says

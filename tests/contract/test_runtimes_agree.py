@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.decode import Constraints, decode
-from captcha_solver.designs.draw import draw_batch
+from captcha_solver.decoding.decode import Constraints, decode
+from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design, parse_design
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import RUNTIMES, Runtime, load_runtime
 from captcha_solver.recognizers import RECOGNIZERS, log_softmax
-from captcha_solver.segment import Candidates, SegmentSettings, candidates
+from captcha_solver.segmented.path import Candidates, SegmentSettings, candidates
 from captcha_solver.types import Batch, Rgb
 
 IMAGES = 500
@@ -52,7 +52,7 @@ def cut(gray: bytes, shape: tuple[int, int], settings: SegmentSettings) -> Candi
 @pytest.fixture(autouse=True)
 def cut_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "captcha_solver.segment.candidates", lambda gray, settings: cut(gray.tobytes(), gray.shape, settings)
+        "captcha_solver.segmented.path.candidates", lambda gray, settings: cut(gray.tobytes(), gray.shape, settings)
     )
 
 
@@ -93,7 +93,7 @@ def test_a_shipped_network_is_small_and_carries_no_optimizer(model: str) -> None
 
 
 @pytest.mark.parametrize("model", sorted(shipped_bundles()))
-@pytest.mark.parametrize("runtime", sorted(set(RUNTIMES) - {REFERENCE, "int8"}))  # int8: tests/test_int8.py
+@pytest.mark.parametrize("runtime", sorted(set(RUNTIMES) - {REFERENCE, "int8"}))
 def test_a_runtime_agrees_with_keras(model: str, runtime: str) -> None:
     (expected, texts), (received, others) = scored(model, REFERENCE), scored(model, runtime)
     assert others == texts

@@ -8,7 +8,7 @@ import pytest
 
 from captcha_solver.dataset import read_folder
 from captcha_solver.errors import DatasetError, OptionError
-from captcha_solver.label_table import LabelUse
+from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.labels.finding import How
 from captcha_solver.labels.importing import import_folder
 from tests.labels.layouts import COUNT, LAYOUTS, TEXTS, named, numbered, png, tabled

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.designs.draw import Drawing, draw_batch
+from captcha_solver.designs.drawing.draw import Drawing, draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.locate.regions import Found, locate, regions

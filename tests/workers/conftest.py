@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.workers.jobs import LIMITS, TIMEOUT_S
+from tests.workers.some_jobs import LIMITS, TIMEOUT_S
 from workers.connection import Client, connect
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 from workers.redis_server import PrivateRedis, find_server
-from workers.store import Store
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.workers.jobs import until
+from tests.paths import ROOT
+from tests.workers.some_jobs import until
 from workers import keys
 from workers.__main__ import ONE_THREAD
 from workers.connection import Client
 
-ROOT = Path(__file__).parents[2]
 READY_WITHIN_S = 60.0
 
 

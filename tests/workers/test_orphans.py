@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.jobs import until
+from tests.workers.some_jobs import until
 
 KEEPER = """
 import subprocess, sys, time

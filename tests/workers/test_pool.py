@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.workers.jobs import until
+from tests.workers.some_jobs import until
 from workers import pool as pools
 from workers.pool import Pool
 

@@ -6,10 +6,10 @@ import zlib
 import pytest
 from rq.registry import StartedJobRegistry
 
-from tests.workers.jobs import TIMEOUT_S, a_job, submit
+from tests.workers.some_jobs import TIMEOUT_S, a_job, submit
 from workers.connection import Client
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue, chunk_of, rq_id
-from workers.store import Store
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_ids_lead_back_to_their_chunks(name: str, place: tuple[str, int] | None)
 def test_ids_alone_travel_and_as_json(store: Store, redis: Client) -> None:
     job = submit(store, a_job(3))
     kept = redis.hgetall(f"rq:job:{rq_id(job.id, 1)}")
-    assert json.loads(zlib.decompress(kept[b"data"])) == ["workers.tasks.solve_chunk", None, [job.id, 1], {}]
+    assert json.loads(zlib.decompress(kept[b"data"])) == ["workers.jobs.runner.solve_chunk", None, [job.id, 1], {}]
     assert kept[b"timeout"] == str(TIMEOUT_S).encode()
     assert (kept[b"retries_left"], kept[b"result_ttl"]) == (b"3", b"0")
     assert sum(map(len, kept.values())) < 600, "no image is in it"

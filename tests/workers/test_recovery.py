@@ -5,23 +5,14 @@ import time
 import pytest
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
-from tests.workers.jobs import (
-    a_job,
-    an_answer,
-    counts_of,
-    events_of,
-    holds_images,
-    job_of,
-    keys_of,
-    submit,
-)
+from tests.workers.some_jobs import a_job, an_answer, counts_of, events_of, holds_images, job_of, keys_of, submit
 from workers import keys, recovery
-from workers.chunk import record, take
 from workers.connection import Client
-from workers.messages import Counts, Job, Status
+from workers.jobs.chunk import record, take
+from workers.jobs.record import Counts, Job, Status
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue, rq_id
 from workers.recovery import LOST_AFTER_S, SWEEP_EVERY_S, sweep
-from workers.store import Store
 
 pytestmark = pytest.mark.redis
 

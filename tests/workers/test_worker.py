@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-from captcha_solver.demo import drawn
+from captcha_solver.cli.demo import drawn
 from captcha_solver.solver import Solver, load_solver
 from captcha_solver.types import Solution
-from tests.workers.jobs import a_job, counts_of, events_of, holds_images, items_of, job_of, submit, until
-from tests.workers.running import ROOT, exit_code, ready, running, until_ready
+from tests.paths import ROOT
+from tests.workers.running import exit_code, ready, running, until_ready
+from tests.workers.some_jobs import a_job, counts_of, events_of, holds_images, items_of, job_of, submit, until
 from workers import keys
 from workers.connection import Client, connect
-from workers.messages import Counts, Job, Options, Status, Upload
+from workers.jobs.record import Counts, Job, Options, Status, Upload
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 from workers.redis_server import PrivateRedis
-from workers.store import Store
 
 pytestmark = pytest.mark.redis
 RECOVERED_WITHIN_S = 30.0

@@ -1,0 +1,163 @@
+"""The commands that make and list: ``draw``, ``train``, ``designs``, ``models``, ``doctor``."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from captcha_solver.cli.output import DONE, NOT_ALL, progress, show_table, warn_each
+from captcha_solver.dataset import unread, write_folder
+from captcha_solver.designs.design import Design
+from captcha_solver.image import encode_png
+from captcha_solver.models.runtimes import AUTO, RUNTIMES
+from captcha_solver.types import Sample
+
+
+@click.command()
+@click.argument("design", metavar="DESIGN")
+@click.option("--count", required=True, type=click.IntRange(min=1), metavar="N", help="How many images.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A new or empty folder; it is given the images and labels.csv.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S")
+def draw(design: str, count: int, out: Path, seed: int) -> int:
+    """Draw labelled images of a design: a built-in one by name, or a TOML file.
+
+    The same seed draws the same images.
+    """
+    from captcha_solver.designs.external import draw_external
+    from captcha_solver.designs.load import load_design
+
+    loaded = load_design(design)
+    if loaded.command is not None:
+        draw_external(loaded.command, count, out, seed)
+    else:
+        with progress("drawing", count) as done:
+            write_folder(_drawn(loaded, count, seed, done), out)
+    click.echo(f"{count} images of {loaded.name} in {out}")
+    return DONE
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FOLDER|DESIGN...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--route",
+    type=click.Choice(["sliding", "segmented", "digits", "locator"]),
+    default="sliding",
+    show_default=True,
+    help="What to train; digits takes one folder of single digits in MNIST's form.",
+)
+@click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
+@click.option(
+    "--network",
+    type=click.Choice(["base", "small", "deep"]),
+    help="A sliding network: base, or with --from that of the other model, whose weights another takes where they fit.",
+)
+@click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
+@click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
+)
+@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Steps, to the one; the first used up counts.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="64; with few labels 32.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="0.001; with few labels 0.0008.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
+@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
+@click.option(
+    "--recipe",
+    "steps_of_recipe",
+    multiple=True,
+    metavar="STEP=X",
+    help="A step of a sliding training and how much of it, such as joined=0.2 (docs/networks.md).",
+)
+def train(
+    sources: tuple[str, ...],
+    out: Path,
+    route: str,
+    start_from: str | None,
+    network: str | None,
+    teacher: str | None,
+    labels: int | None,
+    **how: Any,
+) -> int:
+    """Train a model on folders or designs, from scratch or --from another.
+
+    A source may carry a weight, NAME:WEIGHT: how often it is drawn from, relative to the others.
+
+    Folders of at most 2,000 labelled images in all, --from a sliding model, are few labels: cross-validation finds how
+    long to train, drawn images are replayed, and ten minutes are enough. Cross-validation has half of the minutes, or
+    a sixth of the steps for each of its three folds.
+
+    Loading, building, cross-validation and validation are within --minutes. The export is not: calibration, ONNX, the
+    comparison with Keras and the int8 network take about a minute more on two cores.
+
+    The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
+    """
+    from captcha_solver.training.recipes.recipe import parse_recipe
+    from captcha_solver.training.run import TrainRequest, run
+    from captcha_solver.training.sources import parse_source
+
+    for source in map(parse_source, sources):
+        if source.is_folder:
+            warn_each([f"{source.spec}: {note}" for note in unread(Path(source.spec))], kind="note")
+    how["max_steps"] = how.pop("steps")
+    steps_of_recipe = how.pop("steps_of_recipe")
+    how["recipe"] = parse_recipe(steps_of_recipe) if steps_of_recipe else None
+    asked = {name: value for name, value in how.items() if value is not None}
+    path = run(TrainRequest(sources, out, route, start_from, labels, asked, network, teacher))
+    click.echo(f"bundle written to {path}")
+    return DONE
+
+
+@click.command()
+def designs() -> int:
+    """List the built-in designs."""
+    from captcha_solver.designs.load import builtin_designs, load_design
+
+    loaded = {name: load_design(path) for name, path in builtin_designs().items()}
+    show_table(("design", "what it is"), [(name, design.summary) for name, design in loaded.items()])
+    return DONE
+
+
+@click.command()
+def models() -> int:
+    """List the shipped models."""
+    from captcha_solver.models.bundle import load_bundle, shipped_bundles
+
+    bundles = {name: load_bundle(path) for name, path in shipped_bundles().items()}
+    rows = [
+        (name, bundle.kind, bundle.charset.symbols, bundle.sha256[:12], str(bundle.path))
+        for name, bundle in bundles.items()
+    ]
+    show_table(("model", "route", "charset", "sha256", "folder"), rows)
+    return DONE
+
+
+@click.command()
+@click.option("--runtime", type=click.Choice([AUTO, *RUNTIMES]), default=AUTO, show_default=True)
+def doctor(runtime: str) -> int:
+    """Show what is installed, what each model is read with and why, and whether the shipped data is whole."""
+    from captcha_solver.cli.doctor import examine
+
+    checks = examine(runtime)
+    rows = [("ok" if check.holds else "WRONG", check.name, check.found) for check in checks]
+    show_table(("", "what", "found"), rows)
+    wrong = [check.name for check in checks if not check.holds]
+    click.echo(f"does not hold: {', '.join(wrong)}" if wrong else "all holds")
+    return NOT_ALL if wrong else DONE
+
+
+def _drawn(design: Design, count: int, seed: int, done: Callable[[int], None]) -> Iterator[Sample]:
+    """Image i is the same however many are drawn."""
+    from captcha_solver.designs.drawing.draw import draw_run
+
+    digits = max(5, len(str(count - 1)))
+    for index, drawing in zip(range(count), draw_run(design, seed), strict=False):
+        yield Sample(f"{index:0{digits}}", encode_png(drawing.image), drawing.text, design.name, seed)
+        done(1)

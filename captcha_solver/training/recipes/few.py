@@ -1,0 +1,275 @@
+"""Fine-tune on a few labels: cross-validation says how long, then one training on all of them.
+
+Each labelled image is varied every time it is seen, and drawn images of ``wild`` are replayed beside them, so that
+little is forgotten and nothing learnt by heart (Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal").
+Lower layers, which see what all designs share, learn more slowly (Howard and Ruder 2018, "Universal Language Model
+Fine-tuning for Text Classification"). Nothing is left to be tuned by hand.
+"""
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from captcha_solver.charset import NAMED
+from captcha_solver.dataset import writable_folder
+from captcha_solver.errors import DatasetError
+from captcha_solver.models.bundle import Bundle
+from captcha_solver.models.runtimes import import_keras
+from captcha_solver.models.save import amend_bundle
+from captcha_solver.statistics import wilson
+from captcha_solver.training.checkpoint import FOLDER, Progress
+from captcha_solver.training.finishing.calibration import Calibration, calibrate, right
+from captcha_solver.training.learner import Learner, predict
+from captcha_solver.training.learners import new_learner
+from captcha_solver.training.loop import schedule, train
+from captcha_solver.training.progress import Interruption, Meter
+from captcha_solver.training.sources import Fold, Source, folder_samples
+from captcha_solver.training.task import Settled, TrainSettings, as_float
+from captcha_solver.training.tasks.sliding import SlidingTask, StripBatch
+
+FEW = 2000  # labelled images; of more, a part is held out as usual
+REPLAY, REPLAY_WEIGHT = "wild", 0.6  # drawn images for each labelled one
+FOLDS, FOLDS_SHARE = 3, 0.5  # and the share of the time that all folds take
+TELLING = 20  # labels of one length: another then has, with 95 % confidence, less than 14 % of the texts
+OFTEN = 8  # times that each character is seen in the mean, before an unseen one is taken for none
+CHECKS = 8  # of a fold, evenly over its budget
+NEVER = 10**9  # steps
+LEAST_MINUTES = 0.01
+LAYER_DECAY = 0.85  # a layer's rate over that of the layer above it
+MINUTES = 10.0
+FEW_SETTINGS: Mapping[str, float] = {"minutes": MINUTES, "batch": 32, "learning_rate": 8e-4, "layer_decay": LAYER_DECAY}
+PROOF_IMAGES = 1024  # that the exports are checked with
+PLAN = "few.json"
+
+Outputs = list[tuple[NDArray[np.float32], NDArray[np.int32]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A fold after ``steps`` steps: logits and labels of all that it held out."""
+
+    steps: int
+    outputs: Outputs
+
+    @property
+    def right(self) -> int:
+        return sum(int(right(logits, labels).sum()) for logits, labels in self.outputs)
+
+    @property
+    def n(self) -> int:
+        return sum(len(labels) for _, labels in self.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What cross-validation found (``steps``, ``settled``, see ``choose``), and what of the budget it used."""
+
+    steps: int | None
+    settled: Settled
+    elapsed_s: float
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What all folds have: the settings of the whole, a start, and until when (``time.monotonic``) they may take."""
+
+    settings: TrainSettings
+    start: Bundle
+    stop: Interruption
+    until: float
+
+    def end_of(self, k: int) -> float:
+        """Until when fold ``k``, which begins now, may take: an even part of what is left to it and those behind it."""
+        now = time.monotonic()
+        return now + (self.until - now) / (FOLDS - k)
+
+    def budget(self, end: float) -> "FoldBudget":
+        """From now, where the network is built, to ``end``; and an even part of all steps."""
+        began, steps = time.monotonic(), self.settings.max_steps
+        return FoldBudget(began, end - began, None if steps is None else int(steps * FOLDS_SHARE / FOLDS))
+
+
+@dataclass(slots=True)
+class FoldBudget:
+    """The seconds and steps of one fold; the last reading, which takes ``reading_s``, is within the seconds."""
+
+    began: float
+    seconds: float
+    steps: int | None
+    reading_s: float = 0.0
+
+    def used(self, step: int) -> float:
+        """Share used up, 0-1 and above; at least one step is taken unless there are none to take."""
+        of_steps = 0.0 if self.steps is None else step / self.steps if self.steps else 1.0
+        spent, there = time.monotonic() - self.began, self.seconds - self.reading_s
+        of_time = spent / there if there > 0 else math.inf
+        return max(of_steps, of_time if step else 0.0)
+
+
+def is_few(sources: Sequence[Source], labels: int | None) -> bool:
+    """Whether the sources are folders alone, with at most ``FEW`` labelled images in all."""
+    if not all(source.is_folder for source in sources):
+        return False
+    return sum(len(part) for source in sources for part in folder_samples(source.spec, labels)) <= FEW
+
+
+def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundle) -> Bundle:
+    """A bundle from ``start`` and the few labels of ``task``; the same call again goes on where it stopped.
+
+    Half of the budget, minutes or steps, is for cross-validation, an even part of it for each fold; the rest is for the
+    training on all labels. The card holds the cross-validated rate, an honest estimate for new images of the same
+    design: each image was read by a network that was not trained on it.
+    """
+    began = time.monotonic()
+    writable_folder(out / FOLDER)
+    replay = Source(REPLAY, REPLAY_WEIGHT * sum(source.weight for source in task.mixture.sources))
+    task = replace(task, mixture=replace(task.mixture, sources=(*task.mixture.sources, replay)))
+    path = out / FOLDER / PLAN
+    if path.exists():
+        plan = _read_plan(path)
+    else:
+        until = math.inf if settings.minutes is None else began + 60 * settings.minutes * FOLDS_SHARE
+        with Interruption() as stop:
+            folds = [_fold(task, k, out, Share(settings, start, stop, until)) for k in range(FOLDS)]
+        steps, settled = choose(folds)
+        plan = Plan(steps, settled, time.monotonic() - began, sum(fold[-1].steps for fold in folds))
+        path.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    final = replace(settings, **what_is_left(settings, plan), validate_every=NEVER)  # nothing is held out any more
+    whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
+    bundle = train(whole, out, final, start_from=start, settled=plan.settled)
+    labels = _labels(task)
+    return amend_bundle(bundle, length=shared_length(labels), alphabet=alphabet(labels))
+
+
+def what_is_left(settings: TrainSettings, plan: Plan) -> dict[str, Any]:
+    """The budget of the training on all labels: what cross-validation left, or the steps that it found best.
+
+    Where a number of steps was asked for, all that are left are taken, so that the sum is the number.
+    """
+    minutes = None if settings.minutes is None else max(settings.minutes - plan.elapsed_s / 60, LEAST_MINUTES)
+    return {
+        "minutes": minutes,
+        "max_steps": plan.steps if settings.max_steps is None else settings.max_steps - plan.taken,
+    }
+
+
+def shared_length(labels: Sequence[str]) -> str | None:
+    """The length of all ``labels``, where they are enough to tell (``TELLING``) and all have one."""
+    lengths = {len(label) for label in labels}
+    return str(lengths.pop()) if len(labels) >= TELLING and len(lengths) == 1 else None
+
+
+def alphabet(labels: Sequence[str]) -> str | None:
+    """The characters that texts like ``labels`` are made of, where they are enough to tell (``TELLING``).
+
+    Those that were seen, where each was seen more than once, so that few can be missing (Good 1953, "The population
+    frequencies of species"); else the smallest named charset that has them all.
+    """
+    counts = Counter("".join(labels))
+    if len(labels) < TELLING:
+        return None
+    if min(counts.values()) > 1 and counts.total() >= OFTEN * len(counts):
+        return "".join(sorted(counts))
+    fitting = [symbols for symbols in NAMED.values() if set(counts) <= set(symbols)]
+    return min(fitting, key=len, default=None)
+
+
+def _labels(task: SlidingTask) -> list[str]:
+    """The texts of all labelled images, each once."""
+    mixture = task.mixture
+    folders = [source.spec for source in mixture.sources if source.is_folder]
+    return [sample.text for spec in folders for part in folder_samples(spec, mixture.labels) for sample in part]
+
+
+def choose(folds: Sequence[Sequence[Check]]) -> tuple[int | None, Settled]:
+    """How many steps read most of what was held out (``None``: as many as there is time for), and its figures."""
+    checks = min(len(fold) for fold in folds)
+    read = [sum(fold[i].right for fold in folds) for i in range(checks)]
+    best = max(i for i in range(checks) if read[i] == max(read))
+    n = sum(fold[best].n for fold in folds)
+    low, high = wilson(read[best], n)
+    outputs = [pair for fold in folds for pair in fold[best].outputs]
+    figures = {"folds": len(folds), "n": n, "right": read[best], "ci95": [low, high]}
+    steps = None if best == checks - 1 else max(1, round(float(np.mean([fold[best].steps for fold in folds]))))
+    taken = [fold[-1].steps for fold in folds]
+    return steps, Settled(calibrate(outputs), {"cross_validation": figures | {"steps": steps, "steps_taken": taken}})
+
+
+def _fold(task: SlidingTask, k: int, out: Path, share: Share) -> list[Check]:
+    """Train on what fold ``k`` leaves, and read what it holds out ``CHECKS`` times, evenly over its budget.
+
+    Where a step uses up more than the way to the next check, one reading stands for several.
+    """
+    end = share.end_of(k)
+    import_keras()
+    task = replace(task, mixture=replace(task.mixture, fold=Fold(k, FOLDS)))
+    held, settings = held_out(task), share.settings
+    learner = new_learner(task.build(), task.loss(), settings, share.start)
+    checks: list[Check] = []
+    step, loss = 0, 0.0
+    draws = task.batches(settings.seed + k, 0)
+    batches = (pair for draw in draws for pair in draw)
+    budget = share.budget(end)
+    with Meter(out, label=f"cross-validation {k + 1}/{FOLDS}") as meter:
+        try:
+            while len(checks) < CHECKS:
+                used = budget.used(step)
+                if used >= (len(checks) + 1) / CHECKS:
+                    if not checks or checks[-1].steps < step:
+                        check = _read(learner, held, step, budget)
+                        meter.log({"fold": k, "step": step, "accuracy": check.right / check.n})
+                    checks.append(check)
+                    continue
+                x, y = next(batches)
+                loss = learner.step(as_float(x), y, settings.learning_rate * schedule(used, settings.warmup))
+                step += 1
+                meter.update(used, Progress(step=step), loss)
+                if share.stop.requested:
+                    raise KeyboardInterrupt(
+                        "interrupted in cross-validation; run the same command again to start it anew"
+                    )
+        finally:
+            close = getattr(draws, "close", None)
+            if close is not None:
+                close()
+    return checks
+
+
+def _read(learner: Learner, held: Sequence[StripBatch], step: int, budget: "FoldBudget") -> Check:
+    """What the averaged weights make of all that is held out; ``budget`` learns how long that takes."""
+    began = time.monotonic()
+    model = learner.averaged()
+    check = Check(step, [(predict(model, as_float(x)), y) for x, y in held])
+    learner.go_on()
+    budget.reading_s = time.monotonic() - began
+    return check
+
+
+def held_out(task: SlidingTask) -> list[StripBatch]:
+    """Every image that the task's fold holds out, once, as strips with labels."""
+    mixture = task.mixture
+    samples = [
+        sample
+        for source in mixture.sources
+        if source.is_folder
+        for sample in folder_samples(source.spec, mixture.labels, mixture.fold)[1]
+    ]
+    batches = task.labelled_batches(samples)
+    if not batches:
+        raise DatasetError("expected readable images to cross-validate with, received none")
+    return batches
+
+
+def _read_plan(path: Path) -> Plan:
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    settled = plan.pop("settled")
+    return Plan(settled=Settled(Calibration(**settled["calibration"]), settled["card"]), **plan)

@@ -1,0 +1,84 @@
+"""Reading an upload: limits of a form, what a fingerprint covers, and the gate."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from api.problems import Problem
+from api.requests.schemas import JobOptions
+from api.requests.uploads import Gate, Intake
+from tests.api.conftest import Light
+from tests.api.test_problems import check
+from workers.jobs.record import Upload
+
+ONE, TWO = Upload("a.png", b"1"), Upload("b.png", b"2")
+
+
+def fingerprint(images: Sequence[Upload], options: JobOptions, labels: Mapping[str, str] | None = None) -> str:
+    return Intake(images, options, labels or {}).fingerprint()
+
+
+def test_a_fingerprint_is_that_of_all_that_is_asked_for() -> None:
+    same = fingerprint([ONE, TWO], JobOptions())
+    assert same == fingerprint([Upload("a.png", b"1"), TWO], JobOptions())
+    others = [
+        fingerprint([TWO, ONE], JobOptions()),
+        fingerprint([ONE], JobOptions()),
+        fingerprint([ONE, Upload("c.png", b"2")], JobOptions()),
+        fingerprint([ONE, Upload("b.png", b"3")], JobOptions()),
+        fingerprint([ONE, Upload("b.png", b"2", "x")], JobOptions()),
+        fingerprint([ONE, TWO], JobOptions(length="4")),
+        fingerprint([ONE, TWO], JobOptions(metadata={"a": "b"})),
+        fingerprint([ONE, TWO], JobOptions(), {"a.png": "x"}),
+        fingerprint([Upload("a.pngb.png", b"12")], JobOptions()),
+    ]
+    assert len({same, *others}) == len(others) + 1
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/solve"])
+@pytest.mark.parametrize(
+    ("files", "fields", "code", "detail"),
+    [
+        (1001, {}, "too_many_files", "1,000 files in a form, received more: send a zip"),
+        (3000, {}, "too_many_files", "1,000 files"),
+        (1, {f"x{n}": "1" for n in range(21)}, "too_many_fields", "20 fields"),
+        (1, {"files[]": ["an image as text"] * 500}, "too_many_fields", "send images as files"),
+        (1, {"labels": "x" * (4 * 2**20 + 1)}, "too_large", "4,194,304 bytes"),
+    ],
+)
+def test_a_form_over_a_limit_is_told_which(
+    light: Light, path: str, files: int, fields: dict[str, Any], code: str, detail: str
+) -> None:
+    served = light()
+    parts = [("files[]", (f"{n}.png", b"x" * 5000)) for n in range(files)]
+    body = check(served.mine.post(path, files=parts, data=fields), 413, code)
+    assert detail in body["detail"]
+    assert served.service.store.stored() == 0
+
+
+@pytest.mark.redis
+def test_a_form_of_as_many_files_and_fields_as_may_be_is_taken(light: Light) -> None:
+    served = light()
+    parts = [("files[]", (f"{n}.png", b"x")) for n in range(1000)]
+    answer = served.mine.post("/v1/jobs", files=parts, data={"length": "4", "metadata": "{}"})
+    assert (answer.status_code, answer.json()["counts"]["total"]) == (202, 1000)
+
+
+def test_a_gate_lets_in_so_many_and_gives_places_back() -> None:
+    async def go() -> None:
+        gate = Gate(1)
+        async with gate.through():
+            with pytest.raises(Problem) as caught:
+                async with gate.through():
+                    pytest.fail("a second one came through")
+            assert (caught.value.status, caught.value.code) == (503, "busy")
+        with pytest.raises(ZeroDivisionError):
+            async with gate.through():
+                raise ZeroDivisionError
+        async with gate.through():
+            pass
+
+    asyncio.run(go())

@@ -1,0 +1,49 @@
+"""What an attacker learns from is never what he is tested on, whoever draws it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.cells import UNLIMITED, Cell
+from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit.subjects.split import LABEL_SEED, part_seed, split
+from captcha_solver.designs.design import Design
+from captcha_solver.types import Sample
+from tests.audit.fake_attackers import images, use_fakes
+
+
+@dataclass(frozen=True)
+class Repeating:
+    """A generator that, asked for many, draws again what it drew for the test."""
+
+    drawn: tuple[Sample, ...]
+    name: str = "repeating"
+    kind: str = "command"
+    design: Design | None = None
+    available: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def samples(self, count: int, seed: int) -> list[Sample]:
+        if seed != part_seed(0, LABEL_SEED):
+            return list(self.drawn[:count])
+        return [replace(each, id=f"again-{each.id}") for each in reversed(self.drawn)][:count]
+
+    def provenance(self) -> Mapping[str, Any]:
+        return {"kind": self.kind, "name": self.name}
+
+
+def test_a_generator_that_repeats_itself_teaches_nothing_of_what_is_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = use_fakes(monkeypatch)
+    subject = Repeating(tuple(images(100)))
+    parts = split(subject, labels=20, tested=40, seed=0)
+    assert (len(parts.pool), len(parts.tested)) == (20, 40)
+    workshop = Workshop(subject, parts, AuditSettings(budgets=(0, 20), tested=40), tmp_path)
+    workshop.do(Cell("sliding", 20))
+    workshop.do(Cell("sliding", UNLIMITED))
+    assert fakes["sliding"].armed == [(20, 20), (UNLIMITED, 60)]  # 100 drawn, of which 40 are tested

@@ -1,0 +1,170 @@
+"""The nouns of a queued audit: its record, its pieces of work, how far it is; each to and from what Redis holds."""
+
+import json
+import secrets
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
+from captcha_solver.audit.findings.cost import Prices
+from captcha_solver.audit.plan import Stage
+from captcha_solver.audit.runner import LeftOut
+from captcha_solver.audit.settings import AuditSettings
+from workers.jobs.record import Status
+
+PLANNING = "planning"  # the stage of a piece without cells: to find out what is to be done next
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far an audit is, in cells; those left out are among the done ones. Later stages add to the total."""
+
+    total: int = 0
+    done: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit as it is stored; times are seconds since the epoch. The status follows from these and the counts.
+
+    ``source``: "design", "toml" or "images"; of these there are ``images``. ``notes``: what of an archive is not used.
+    """
+
+    id: str
+    owner: str
+    name: str
+    source: str
+    settings: AuditSettings
+    created_at: float
+    expires_at: float
+    improve: bool = False
+    images: int = 0
+    notes: tuple[str, ...] = ()
+    started_at: float | None = None
+    finished_at: float | None = None
+    stage: str = ""
+    cancelled: bool = False
+    error: str | None = None
+
+    @property
+    def expired(self) -> bool:
+        return time.time() >= self.expires_at
+
+    def status(self, counts: Counts) -> Status:
+        if self.expired:
+            return Status.EXPIRED
+        if self.cancelled:
+            return Status.CANCELLED
+        if self.error is not None:
+            return Status.FAILED
+        if self.finished_at is not None:
+            return Status.PARTIAL if counts.left_out else Status.SUCCEEDED
+        return Status.QUEUED if self.started_at is None else Status.RUNNING
+
+    def to_redis(self) -> dict[str, str]:
+        """The fields of the audit's hash. Those that are set later are absent until then."""
+        record = asdict(self) | {"settings": json.dumps(asdict(self.settings)), "notes": json.dumps(self.notes)}
+        return {key: str(value) for key, value in record.items() if value is not None and value is not False}
+
+    @classmethod
+    def from_redis(cls, record: Mapping[bytes, bytes]) -> "Audit":
+        text = {key.decode(): value.decode() for key, value in record.items()}
+        return cls(
+            id=text["id"],
+            owner=text["owner"],
+            name=text["name"],
+            source=text["source"],
+            settings=settings_of(json.loads(text["settings"])),
+            created_at=float(text["created_at"]),
+            expires_at=float(text["expires_at"]),
+            improve="improve" in text,
+            images=int(text["images"]),
+            notes=tuple(json.loads(text.get("notes", "[]"))),
+            started_at=float(text["started_at"]) if "started_at" in text else None,
+            finished_at=float(text["finished_at"]) if "finished_at" in text else None,
+            stage=text["stage"],
+            cancelled="cancelled" in text,
+            error=text.get("error"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one RQ job does: some cells of a stage, or, without cells, planning what comes next."""
+
+    stage: str
+    cells: tuple[Cell, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps({"stage": self.stage, "cells": [asdict(cell) for cell in self.cells]})
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Piece":
+        known = json.loads(text)
+        return cls(known["stage"], tuple(Cell(**cell) for cell in known["cells"]))
+
+
+def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
+    """The cells of stages as pieces, each cell once: those of one trained attacker together, so that he is trained
+    once; those on one changed design together, so that it is drawn or perturbed once; every other one by itself."""
+    taken: set[Cell] = set()
+    pieces = []
+    for stage in stages:
+        alike: dict[Any, list[Cell]] = {}
+        for cell in stage.cells:
+            if cell not in taken:
+                alike.setdefault(_shared(cell), []).append(cell)
+                taken.add(cell)
+        pieces += [Piece(stage.name, tuple(cells)) for cells in alike.values()]
+    return pieces
+
+
+def _shared(cell: Cell) -> object:
+    """What other cells may share with one, and is made once for all of them."""
+    if cell.labels:
+        return (cell.attack, cell.labels, cell.trained_on, cell.seed)
+    return cell if cell.condition == BASE else cell.condition
+
+
+def settings_of(known: Mapping[str, Any]) -> AuditSettings:
+    """Settings from JSON; ``OptionError`` where they make no sense."""
+    return AuditSettings(**{**known, "budgets": tuple(known["budgets"]), "prices": Prices(**known["prices"])})
+
+
+def packed_result(result: Result) -> bytes:
+    """Compressed JSON: outcomes are much alike."""
+    return packed(json.dumps(asdict(result), ensure_ascii=False).encode())
+
+
+def result_of(data: bytes) -> Result:
+    known = json.loads(unpacked(data))
+    cell, outcomes = Cell(**known.pop("cell")), [Outcome(**each) for each in known.pop("outcomes")]
+    return Result(cell, outcomes, **known)
+
+
+def left_out_json(left_out: LeftOut) -> str:
+    return json.dumps(asdict(left_out))
+
+
+def left_out_of(text: bytes) -> LeftOut:
+    known = json.loads(text)
+    return LeftOut(Cell(**known["cell"]), known["why"])
+
+
+def packed(data: bytes) -> bytes:
+    return zlib.compress(data)
+
+
+def unpacked(data: bytes) -> bytes:
+    return zlib.decompress(data)
+
+
+def new_audit(audit: Audit, ttl_s: int) -> Audit:
+    """``audit`` under a new id that sorts by time, created now."""
+    now = time.time()
+    made = f"aud_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return replace(audit, id=made, created_at=now, expires_at=now + ttl_s)

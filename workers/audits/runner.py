@@ -1,0 +1,172 @@
+"""Pieces of audits in, results in Redis out: what RQ runs in an audit worker, and the folders that it keeps for it."""
+
+import shutil
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.perturb import perturbation_of
+from captcha_solver.audit.campaign import Campaign
+from captcha_solver.audit.cells import BASE, CELLS, TRIALS, Cell, Ledger, Result
+from captcha_solver.audit.pages import page
+from captcha_solver.audit.report import FACTS
+from captcha_solver.audit.runner import Clock, LeftOut, do_cell
+from captcha_solver.audit.subjects.subject import DesignSubject, GivenSubject, Subject
+from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
+from captcha_solver.designs.load import parse_design
+from captcha_solver.errors import DatasetError, DesignError, ImageError, OptionError
+from workers.audits.pieces import Taken, close, extend, fail, finish, found_so_far, note_error, put, take, undone
+from workers.audits.queue import AuditQueue
+from workers.audits.record import Audit, packed, pieces_of
+from workers.audits.store import samples_of, toml_of
+from workers.connection import Client
+
+TRIES = 3  # begun so often without an end, a piece is given up
+KEPT = 2  # audits whose images and trained attackers a worker keeps
+MARKDOWN_FILE = "report.md"
+FILES = (FACTS, JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE, TRIALS, CELLS)
+UNFIT = (DatasetError, DesignError, ImageError, OptionError)  # the subject's or the settings' fault: no try helps
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker has of one audit: its images drawn and divided, its attackers, and how long cells take here."""
+
+    campaign: Campaign
+    workshop: Workshop
+    clock: Clock
+
+
+class AuditDesk:
+    """Does pieces of audits in one process. ``home``: a folder of its own, for what is trained."""
+
+    def __init__(self, redis: Client, queue: AuditQueue, home: Path) -> None:
+        self.redis = redis
+        self.queue = queue
+        self.chunks_done = 0
+        self.told_to_stop: Callable[[], bool] = lambda: False
+        self._home = home
+        self._benches: OrderedDict[str, Bench] = OrderedDict()
+
+    def do(self, audit_id: str, number: int) -> None:
+        """Do all that is undone of a piece. Run again, by whomever, it goes on where it was left."""
+        taken = take(self.redis, audit_id, number)
+        if taken is None:
+            return
+        if taken.attempt > TRIES:
+            self._give_up(taken)
+            return
+        try:
+            bench = self._bench(taken)
+            if bench is None:
+                return
+            if taken.piece.cells:
+                self._cells(taken, bench)
+            else:
+                self._plan(taken, bench)
+        except Exception as error:  # whatever it is, it is tried again, and told if that does not help
+            note_error(self.redis, taken, error)
+            raise
+        self.chunks_done += 1
+
+    def _cells(self, taken: Taken, bench: Bench) -> None:
+        cells = undone(self.redis, taken)
+        if not all(_known(cell, bench.workshop) for cell in cells):
+            results, left_out = found_so_far(self.redis, taken.audit)
+            bench.campaign.due(bench.workshop, results, [each.cell for each in left_out])  # makes the variants
+        for cell in cells:
+            if self.told_to_stop() or not put(self.redis, taken, do_cell(cell, bench.workshop, bench.clock)):
+                return  # what is undone is queued again, unless the audit was stopped
+        close(self.redis, self.queue, taken)
+
+    def _plan(self, taken: Taken, bench: Bench) -> None:
+        """Queue what can be done next; at the end, the report."""
+        results, left_out = found_so_far(self.redis, taken.audit)
+        stages = bench.campaign.due(bench.workshop, results, [each.cell for each in left_out])
+        if stages:
+            extend(self.redis, self.queue, taken, pieces_of(stages))
+        else:
+            finish(self.redis, taken, _files(bench, results, left_out))
+            self._drop(taken.audit.id)
+
+    def _give_up(self, taken: Taken) -> None:
+        why = f"given up after {TRIES} tries: {taken.error or 'the worker died each time'}"
+        if not taken.piece.cells:
+            fail(self.redis, taken, why)
+            return
+        for cell in undone(self.redis, taken):
+            put(self.redis, taken, LeftOut(cell, why))
+        close(self.redis, self.queue, taken)
+
+    def _bench(self, taken: Taken) -> Bench | None:
+        """Where the audit's cells are done, kept from its earlier pieces; None where it cannot be audited at all."""
+        audit = taken.audit
+        if audit.id not in self._benches:
+            while len(self._benches) >= KEPT:
+                self._drop(next(iter(self._benches)))
+            try:
+                self._benches[audit.id] = self._made(audit)
+            except UNFIT as error:
+                fail(self.redis, taken, str(error))
+                return None
+        self._benches.move_to_end(audit.id)
+        return self._benches[audit.id]
+
+    def _made(self, audit: Audit) -> Bench:
+        folder = self._home / audit.id
+        folder.mkdir(parents=True, exist_ok=True)
+        campaign = Campaign(subject_of(self.redis, audit), audit.settings, folder, improve=audit.improve)
+        ran_s = time.time() - (audit.started_at or time.time())
+        clock = Clock(audit.settings.minutes, began=time.monotonic() - ran_s)
+        return Bench(campaign, campaign.workshop(), clock)
+
+    def _drop(self, audit_id: str) -> None:
+        self._benches.pop(audit_id, None)
+        shutil.rmtree(self._home / audit_id, ignore_errors=True)
+
+
+def subject_of(redis: Client, audit: Audit) -> Subject:
+    """What an audit is about. A design that is a command never gets here: the API refuses it, and so does this."""
+    if audit.source == "images":
+        return GivenSubject(audit.name, samples_of(redis, audit), notes=audit.notes)
+    design = parse_design(toml_of(redis, audit), audit.name)
+    if design.command is not None:
+        raise OptionError(f"{audit.name}: expected a design that is drawn here, received one that is a command")
+    return DesignSubject(design)
+
+
+def _known(cell: Cell, workshop: Workshop) -> bool:
+    """Whether a worker knows what the conditions of a cell are."""
+    conditions = {cell.condition, cell.trained_on} - {BASE} - set(workshop.variants)
+    return all(perturbation_of(each) for each in conditions)
+
+
+def _files(bench: Bench, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, bytes]:
+    """The files of the report, packed, as a local audit writes them; and a summary besides."""
+    out = bench.campaign.out
+    ledger = Ledger(out)
+    for result in results:
+        if result.cell not in ledger:
+            ledger.add(result)
+    ledger.settle()
+    report = bench.campaign.finish(bench.workshop, ledger.results, left_out)
+    files = {name: packed((out / name).read_bytes()) for name in FILES if (out / name).exists()}
+    return files | {MARKDOWN_FILE: packed(page.markdown(report).encode())}
+
+
+_desks: list[AuditDesk] = []  # of this process: RQ finds a task by its name, and gives it nothing but ids
+
+
+def sit_down(desk: AuditDesk) -> None:
+    """Make ``desk`` the one that does this process's pieces."""
+    _desks[:] = [desk]
+
+
+def do_piece(audit_id: str, number: int) -> None:
+    """RQ's task: do the piece ``number`` of an audit."""
+    if not _desks:
+        raise RuntimeError("this process does no audits: start workers with python -m workers --audits")
+    _desks[0].do(audit_id, number)
