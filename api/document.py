@@ -21,8 +21,8 @@ from api.requests.schemas import (
     JobRequest,
     SolveRequest,
 )
-from captcha_solver.audit.subjects.split import FEWEST_TESTED
-from captcha_solver.views import USUAL
+from captcha_solver.audit_settings import FEWEST_TESTED
+from captcha_solver.voting import USUAL
 from workers.settings import Settings
 
 BUDGETS = r"^(0|[1-9][0-9]{1,3})(,(0|[1-9][0-9]{1,3})){0,11}$"

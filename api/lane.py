@@ -6,7 +6,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.service import Service
 from workers import keys
-from workers.jobs.lane import HELD_S, Single
+from workers.jobs.single import HELD_S, Single
 from workers.jobs.store import StoreFullError
 
 PATIENCE_S = 4.0  # then an ordinary job is made of an image whose worker was killed, or to which none came

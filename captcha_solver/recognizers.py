@@ -14,7 +14,7 @@ from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import AUTO, Runtime, load_runtime
 from captcha_solver.types import Rgb, Scores
-from captcha_solver.views import VoteFit
+from captcha_solver.voting import VoteFit
 
 if TYPE_CHECKING:
     from captcha_solver.segmented.path import Candidates

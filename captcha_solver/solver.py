@@ -17,7 +17,8 @@ from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.types import Reading, Rgb, Solution
-from captcha_solver.views import USUAL, View, ViewSettings, further_views, parse_views, vote
+from captcha_solver.views import View, further_views
+from captcha_solver.voting import USUAL, ViewSettings, parse_views, vote
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"

@@ -5,25 +5,19 @@ Readers err differently on each, so that the answer of most of them, weighted by
 the answer to the image as it is (test-time augmentation; Krizhevsky et al. 2012).
 """
 
-import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.errors import OptionError
 from captcha_solver.types import Character, Reading, Rgb
+from captcha_solver.voting import CANVAS, ViewSettings
 
 WIDER, NARROWER = 1.12, 0.9
 DOUBLED_PX = 80  # an image whose shorter side is smaller is doubled
 STRONG_SHARE = 0.35  # of the densest row: a row with less ink is not text
-MOST_ODDS = 50.0  # log-odds; beyond, a probability is 0 or 1
-AUTO = "auto"
-CANVAS = "canvas"  # the view of the image as it came, not cut to its text
-USUAL = AUTO  # where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,80 +101,12 @@ VIEWS: dict[str, Callable[[Rgb], View]] = {
     "median-rows": _median_rows,
     "doubled": _doubled,
 }
-CHOICES = (AUTO, *(str(count) for count in range(1, len(VIEWS) + 1)))  # how views may be asked for
-
-
-@dataclass(frozen=True, slots=True)
-class VoteFit:
-    """What was fitted on drawn images: further views are worth their time below the confidence ``below`` (0-1).
-
-    A bundle that was not fitted has 0: only where nothing is read it is worth looking again.
-    The confidence of a vote is ``slope`` times the log-odds of its share plus ``offset``, as a probability
-    (Platt 1999): a text on which half of the views agree is right more often than half of the time.
-    """
-
-    below: float = 0.0
-    slope: float = 1.0
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.below <= 1:
-            raise OptionError(f"expected a confidence in 0..1, received {self.below}")
-        if not (0 < self.slope < math.inf and math.isfinite(self.offset)):
-            raise OptionError(f"expected a slope above 0 and an offset, received {self.slope} and {self.offset}")
-
-    def confidence(self, share: float) -> float:
-        """How probably the text with that share (0-1) of the vote is right."""
-        if not 0 < share < 1 or (self.slope, self.offset) == (1, 0):
-            return share
-        odds = self.slope * math.log(share / (1 - share)) + self.offset
-        return 1 / (1 + math.exp(-min(max(odds, -MOST_ODDS), MOST_ODDS)))
-
-
-@dataclass(frozen=True, slots=True)
-class ViewSettings:
-    """How many views an image is read in: ``most`` where the first is less sure than ``fit`` says, or ``always``."""
-
-    most: int = 1
-    fit: VoteFit = field(default_factory=VoteFit)
-    always: bool = False
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.most <= len(VIEWS):
-            raise OptionError(f"expected 1 to {len(VIEWS)} views, received {self.most}")
-
-    def wanted(self, reading: Reading) -> bool:
-        """Whether an image whose first view was read as ``reading`` is to be read in the further views too."""
-        return self.most > 1 and (self.always or not reading.text or reading.confidence < self.fit.below)
-
-
-def parse_views(spec: str | int, fit: VoteFit) -> ViewSettings:
-    """``1`` to ``7``: that many views of each image; ``auto``: all where the first is less sure than ``fit`` says."""
-    if str(spec) not in CHOICES:
-        raise OptionError(f"expected views {AUTO} or 1 to {len(VIEWS)}, received {str(spec)!r}")
-    return ViewSettings(len(VIEWS), fit) if spec == AUTO else ViewSettings(int(spec), fit, always=True)
 
 
 def further_views(image: Rgb, first: View, settings: ViewSettings) -> list[View]:
     """The views of an (H, W, 3) uint8 image after the ``first``, which is cut to its text."""
     names = list(VIEWS)[1 : settings.most]
     return [View(image) if name == CANVAS else replace(VIEWS[name](first.pixels), of=first) for name in names]
-
-
-def vote(readings: Sequence[Reading], fit: VoteFit) -> Reading:
-    """The reading of the text with the highest sum of confidences; of equal ones that of the earlier view.
-
-    Its share is that sum over the number of views, low where the views disagree; ``fit`` makes a confidence of it.
-    """
-    sums: dict[str, float] = defaultdict(float)
-    for each in readings:
-        if each.text:
-            sums[each.text] += each.confidence
-    if not sums:
-        return readings[0]
-    text = max(sums, key=sums.__getitem__)
-    best = max((each for each in readings if each.text == text), key=lambda each: each.confidence)
-    return replace(best, confidence=fit.confidence(sums[text] / len(readings)))
 
 
 def text_rows(image: Rgb) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from PIL import Image
 from captcha_solver.charset import Charset
 from captcha_solver.decoding.decode import FREE, Constraints
 from captcha_solver.types import Rgb, Scores
-from captcha_solver.views import VoteFit
+from captcha_solver.voting import VoteFit
 
 ALNUM = Charset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 

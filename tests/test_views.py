@@ -11,7 +11,8 @@ from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.solver import Solver
 from captcha_solver.types import Character, Reading, Rgb, Scores
-from captcha_solver.views import CANVAS, VIEWS, View, ViewSettings, VoteFit, further_views, parse_views, text_rows, vote
+from captcha_solver.views import VIEWS, View, further_views, text_rows
+from captcha_solver.voting import CANVAS, ViewSettings, VoteFit, parse_views, vote
 from tests.fakes import ALNUM, FakeRecognizer, picture, scores_of
 
 FIT = VoteFit(0.8, 1.2, 0.9)

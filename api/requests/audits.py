@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from fastapi import Request
 
@@ -15,16 +15,14 @@ from api.requests.archive import Archive, ArchiveLimits
 from api.requests.bodies import is_zip, json_body, media_type, spooled, unsupported, validated, whole_body
 from api.requests.schemas import AuditOptions, AuditRequest
 from api.requests.uploads import JSON, RAW, ZIP, ZIP_ALSO
-from captcha_solver.audit.findings.cost import Prices
-from captcha_solver.audit.settings import BUDGETS, AuditSettings
-from captcha_solver.audit.subjects.split import FEWEST_TESTED
-from captcha_solver.designs.design import Design
-from captcha_solver.designs.load import builtin_designs, load_design, parse_design
-from captcha_solver.designs.write import to_toml
+from captcha_solver.audit_settings import BUDGETS, FEWEST_TESTED, AuditSettings, Prices
 from captcha_solver.errors import DesignError
 from workers.audits.record import Audit
 from workers.jobs.record import Upload
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from captcha_solver.designs.design import Design
 
 TOML = "application/toml"
 LARGEST_TOML = 64 * 1024
@@ -101,13 +99,17 @@ def _short(file: IO[bytes]) -> bytes:
 
 
 @cache
-def drawable() -> dict[str, Design]:
+def drawable() -> dict[str, "Design"]:
     """The stored designs that are drawn here: those of other programs are none that a request may start."""
+    from captcha_solver.designs.load import builtin_designs, load_design  # here: drawing loads OpenCV
+
     found = {name: load_design(name) for name in builtin_designs()}
     return {name: design for name, design in found.items() if design.command is None}
 
 
 def _stored(name: str, options: AuditOptions) -> Asked:
+    from captcha_solver.designs.write import to_toml
+
     if name not in drawable():
         known = ", ".join(drawable())
         raise Problem(422, "unknown_design", f"expected a design among {known}, received {name[:60]!r}")
@@ -115,6 +117,8 @@ def _stored(name: str, options: AuditOptions) -> Asked:
 
 
 def _written(data: bytes, options: AuditOptions) -> Asked:
+    from captcha_solver.designs.load import parse_design
+
     name = options.name or USUAL_NAME
     try:
         text = data.decode("utf-8-sig")

@@ -15,13 +15,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from captcha_solver.audit.findings.cost import Prices
-from captcha_solver.audit.settings import TESTED
-from captcha_solver.audit.subjects.split import FEWEST_TESTED
+from captcha_solver.audit_settings import FEWEST_TESTED, TESTED, Prices
 from captcha_solver.charset import parse_charset
 from captcha_solver.decoding.decode import parse_length
 from captcha_solver.errors import OptionError
-from captcha_solver.views import CHOICES, USUAL
+from captcha_solver.voting import CHOICES, USUAL
 from workers.jobs.record import Status
 
 JOB_ID = r"^job_[0-9a-f]{32}$"

@@ -22,11 +22,9 @@ from api.requests.audits import Asked, read_audit
 from api.requests.schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
 from api.service import BLOCK_S, Service, audit_out, service_of
-from captcha_solver.audit.cells import TRIALS
-from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE
+from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS
 from workers import keys
 from workers.audits.record import Audit, Counts, new_audit
-from workers.audits.runner import MARKDOWN_FILE
 from workers.jobs.store import Idempotency
 
 USUAL_PAGE, LARGEST_PAGE = 50, 200

@@ -18,8 +18,8 @@ from api.requests.schemas import JobOut, SolveOut, SolveRequest
 from api.routes.jobs import accepted, make_job, reading_options
 from api.service import service_of
 from workers import keys
-from workers.jobs.lane import new_single
 from workers.jobs.record import Job
+from workers.jobs.single import new_single
 from workers.jobs.store import Store
 
 USUAL_WAIT_S, LONGEST_WAIT_S = 10.0, 60.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from captcha_solver.audit.attackers.attacks import STOCK, untrainable
 from captcha_solver.audit.attackers.cell_runner import Workshop
-from captcha_solver.audit.cells import BASE, CELLS, TRIALS, Cell, Ledger, Result
+from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
 from captcha_solver.audit.findings.advice import proposal
 from captcha_solver.audit.findings.drift import drift_cells, schedule
 from captcha_solver.audit.plan import (
@@ -28,13 +28,14 @@ from captcha_solver.audit.plan import (
 from captcha_solver.audit.provenance import provenance_here
 from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, advice_of, build, read_facts
 from captcha_solver.audit.runner import Clock, LeftOut, Tell, run_stages
-from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.subjects.split import split
 from captcha_solver.audit.subjects.subject import Subject
 from captcha_solver.audit.subjects.variants import Variant, at, names_of
 from captcha_solver.audit.writing import sheet, write_facts, write_report
+from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import OptionError, SetupError
+from captcha_solver.report_files import CELLS, TRIALS
 
 Phase = Callable[[Workshop, Sequence[Result]], list[Stage]]
 """What can be done once the phases before it are over, given what they found."""

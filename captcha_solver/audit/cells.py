@@ -10,9 +10,9 @@ from typing import Any
 
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.records import Record, parse_record
+from captcha_solver.report_files import CELLS, TRIALS
 from captcha_solver.types import Sample, Solution
 
-TRIALS, CELLS = "trials.jsonl", "cells.jsonl"
 UNLIMITED = -1  # labels: as many as the attacker cares to draw
 BASE = "as it is"  # the condition of a design that was not changed
 

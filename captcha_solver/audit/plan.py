@@ -7,9 +7,9 @@ from captcha_solver.audit.attackers.attacks import MODELS, STOCK
 from captcha_solver.audit.attackers.perturb import PERTURBATIONS, WASHES
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.findings.findings import paired
-from captcha_solver.audit.settings import FEWEST_LABELS, AuditSettings
 from captcha_solver.audit.subjects.subject import Subject
 from captcha_solver.audit.subjects.variants import Variant, pairs, removals, sweep
+from captcha_solver.audit_settings import FEWEST_LABELS, AuditSettings
 from captcha_solver.designs.design import Design
 from captcha_solver.statistics import paired_change
 

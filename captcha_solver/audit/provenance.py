@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from captcha_solver import __version__
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.split import Split
 from captcha_solver.audit.subjects.subject import Subject
+from captcha_solver.audit_settings import AuditSettings
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "keras", "tensorflow", "torch", "jax", "ddddocr")
 

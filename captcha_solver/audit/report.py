@@ -14,7 +14,6 @@ from captcha_solver.audit.attackers.perturb import PERTURBATIONS
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.findings import findings
 from captcha_solver.audit.findings.advice import advise, predicted, proposal
-from captcha_solver.audit.findings.cost import Prices
 from captcha_solver.audit.findings.curves import fewest
 from captcha_solver.audit.findings.drift import MATRIX_LABELS, must_change, recovered
 from captcha_solver.audit.findings.inconclusive import reasons
@@ -22,6 +21,7 @@ from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.provenance import Provenance
 from captcha_solver.audit.runner import LeftOut
+from captcha_solver.audit_settings import Prices
 from captcha_solver.errors import DatasetError
 from captcha_solver.records import ADDED, parse_record
 

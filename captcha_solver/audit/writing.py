@@ -13,10 +13,10 @@ from captcha_solver.audit.pages import page
 from captcha_solver.audit.report import FACTS, Facts, build, read_facts
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
+from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
 from captcha_solver.sheet import Answer, contact_sheet
 from captcha_solver.sheet import Cell as SheetCell
 
-JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE = "report.json", "report.html", "badge.svg", "sheet.png"
 SHOWN = 12  # images of each kind, solved and unsolved
 
 

@@ -49,9 +49,8 @@ def audit(subject: str, out: Path, **how: Any) -> int:
     badge.svg into FOLDER.
     """
     from captcha_solver.audit.campaign import Campaign
-    from captcha_solver.audit.findings.cost import Prices
-    from captcha_solver.audit.settings import AuditSettings, parse_budgets
     from captcha_solver.audit.subjects.subject import open_subject
+    from captcha_solver.audit_settings import AuditSettings, Prices, parse_budgets
 
     command = _split(how["command"]) if how["command"] else None
     settings = AuditSettings(

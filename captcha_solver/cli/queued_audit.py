@@ -11,12 +11,10 @@ from typing import Any
 
 import click
 
-from captcha_solver.audit.cells import CELLS, TRIALS
 from captcha_solver.audit.report import FACTS
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.split import TEST_SHARE
 from captcha_solver.audit.subjects.subject import DesignSubject, FolderSubject, Subject, open_subject
-from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.cli.output import complain, warn_each
 from captcha_solver.client.address import is_local
 from captcha_solver.client.audits import TOML, ZIP, AuditState, Order, begin, files, wait
@@ -27,6 +25,7 @@ from captcha_solver.dataset import labelled_rows, writable_folder, write_folder
 from captcha_solver.designs.load import builtin_designs
 from captcha_solver.errors import DatasetError, ServiceError, SetupError
 from captcha_solver.folders.labels_csv import LABELS, LabelUse
+from captcha_solver.report_files import BADGE_FILE, CELLS, HTML_FILE, JSON_FILE, SHEET_FILE, TRIALS
 
 DRAWN = "drawn"  # in the folder of the audit: what another program drew for it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,99}")  # as the service takes it

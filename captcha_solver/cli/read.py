@@ -34,7 +34,7 @@ from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.types import Solution, Trial
-from captcha_solver.views import USUAL
+from captcha_solver.voting import USUAL
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 STDIN = Path("-")

@@ -34,7 +34,7 @@ from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.score import SetScore, score_trials
 from captcha_solver.types import Trial
-from captcha_solver.views import VoteFit, parse_views
+from captcha_solver.voting import VoteFit, parse_views
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 HERE = "http://127.0.0.1:8000"

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from captcha_solver.errors import ServiceError
 from captcha_solver.types import Character, Reading, Solution
-from captcha_solver.views import USUAL
+from captcha_solver.voting import USUAL
 
 NounT = TypeVar("NounT")
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from captcha_solver.charset import Charset
 from captcha_solver.decoding.decode import parse_length
 from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError
-from captcha_solver.views import VoteFit
+from captcha_solver.voting import VoteFit
 
 JSON: TypeAlias = Any  # what json.loads gives; checked where it is read
 

@@ -19,7 +19,7 @@ from captcha_solver.models.bundle import (
     _read_manifest,
     file_sha256,
 )
-from captcha_solver.views import VoteFit
+from captcha_solver.voting import VoteFit
 
 
 def save_bundle(  # the manifest's own keys, each by name

@@ -15,8 +15,8 @@ from captcha_solver.audit.attackers import cell_runner as workshop
 from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
 from captcha_solver.audit.attackers.perturb import Perturbation
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.subject import CommandSubject, DesignSubject, FolderSubject, Subject, open_subject
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.dataset import write_folder
 from captcha_solver.designs.external import ExternalCommand
 from captcha_solver.errors import OptionError

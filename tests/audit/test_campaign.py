@@ -13,14 +13,15 @@ import pytest
 from captcha_solver.audit import campaign as module
 from captcha_solver.audit.attackers.attacks import Ammunition
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.cells import TRIALS, UNLIMITED, Cell, Ledger, Result
+from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import Clock, run_stages
-from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.subjects.subject import DesignSubject, Subject, open_subject
+from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.designs.load import load_design, parse_design
 from captcha_solver.errors import OptionError, SetupError
 from captcha_solver.image import encode_png
+from captcha_solver.report_files import TRIALS
 from captcha_solver.statistics import wilson
 from tests.audit.fake_attackers import TINY, images, shop, tiny, use_fakes
 

@@ -12,21 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captcha_solver.audit.cells import (
-    BASE,
-    CELLS,
-    TRIALS,
-    UNLIMITED,
-    Cell,
-    Entry,
-    Ledger,
-    Outcome,
-    Result,
-    outcomes,
-    read_files,
-)
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Entry, Ledger, Outcome, Result, outcomes, read_files
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.records import parse_record
+from captcha_solver.report_files import CELLS, TRIALS
 from captcha_solver.types import Reading, Sample, Solution
 from tests.audit.results import result, solving
 

@@ -17,9 +17,9 @@ from captcha_solver.audit.plan import (
     pair_stage,
     perturbation_stage,
 )
-from captcha_solver.audit.settings import AuditSettings, parse_budgets
 from captcha_solver.audit.subjects.subject import DesignSubject
 from captcha_solver.audit.subjects.variants import at
+from captcha_solver.audit_settings import AuditSettings, parse_budgets
 from captcha_solver.errors import OptionError
 from tests.audit.fake_attackers import tiny
 

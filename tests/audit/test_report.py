@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.cells import BASE, CELLS, TRIALS, UNLIMITED, Cell, Result, in_order, read_files
-from captcha_solver.audit.findings.cost import Prices
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, in_order, read_files
 from captcha_solver.audit.pages import plots
 from captcha_solver.audit.plan import ADAPTED_LABELS
 from captcha_solver.audit.provenance import Provenance, backend_and_device
 from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, build, read_facts
 from captcha_solver.audit.runner import LeftOut
 from captcha_solver.audit.subjects.subject import DesignSubject
-from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE, write_facts
+from captcha_solver.audit.writing import write_facts
+from captcha_solver.audit_settings import Prices
 from captcha_solver.cli.main import main
+from captcha_solver.report_files import BADGE_FILE, CELLS, HTML_FILE, JSON_FILE, SHEET_FILE, TRIALS
 from captcha_solver.statistics import Rate
 from tests.audit.audited import SMALL, audit, subjects, use_squinting
 from tests.audit.fake_attackers import tiny

@@ -12,8 +12,8 @@ from captcha_solver.audit.attackers.perturb import PERTURBATIONS
 from captcha_solver.audit.cells import Cell, Ledger, Result
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import Clock, LeftOut, do_cell, guess_s, rest_s, run_stages
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.split import split
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.training.recipes.steps import OutOfTimeError
 from tests.audit.fake_attackers import images, shop, use_fakes

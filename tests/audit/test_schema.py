@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 
 from captcha_solver.audit import report as reports
-from captcha_solver.audit.cells import CELLS, TRIALS, Entry, Outcome
+from captcha_solver.audit.cells import Entry, Outcome
 from captcha_solver.audit.findings.curves import THRESHOLDS
 from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.provenance import Provenance
-from captcha_solver.audit.writing import JSON_FILE
+from captcha_solver.report_files import CELLS, JSON_FILE, TRIALS
 from tests.audit.audited import audit, subjects, use_squinting
 from tests.audit.results import result, solving
 from tests.audit.test_report import FACTS_OF

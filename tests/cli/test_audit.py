@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from captcha_solver.audit.cells import CELLS, TRIALS
-from captcha_solver.audit.settings import BUDGETS, parse_budgets
+from captcha_solver.audit_settings import BUDGETS, parse_budgets
 from captcha_solver.cli import audit as audit_command
 from captcha_solver.cli.main import main
 from captcha_solver.dataset import write_folder
+from captcha_solver.report_files import CELLS, TRIALS
 from tests.audit.fake_attackers import TINY, images
 
 # Perturbed images take a network that is slow to load: what is told here does not depend on them.

@@ -20,7 +20,7 @@ from captcha_solver.client.patience import Patience, Tries, seconds_of
 from captcha_solver.client.problems import one_line
 from captcha_solver.client.service import Service, parse_events
 from captcha_solver.errors import CaptchaSolverError, DatasetError, OptionError, ServiceError, SetupError
-from captcha_solver.views import CHOICES
+from captcha_solver.voting import CHOICES
 from tests.fakes import picture
 from tests.scripted_server import Reply, ScriptedServer, answer, problem, stream
 

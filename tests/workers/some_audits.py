@@ -14,7 +14,7 @@ import pytest
 from captcha_solver.audit import campaign, plan
 from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
 from captcha_solver.audit.plan import Stage
-from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.cli.demo import drawn
 from captcha_solver.types import Reading, Sample, Solution
 from tests.audit.fake_attackers import TINY

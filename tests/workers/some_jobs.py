@@ -10,7 +10,7 @@ from captcha_solver.decoding.decode import Constraints
 from captcha_solver.errors import OptionError
 from captcha_solver.solver import Solver
 from captcha_solver.types import Solution
-from captcha_solver.views import VoteFit, parse_views
+from captcha_solver.voting import VoteFit, parse_views
 from tests.fakes import FakeRecognizer, picture
 from workers import keys
 from workers.connection import Client

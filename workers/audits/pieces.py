@@ -12,8 +12,9 @@ from captcha_solver.audit.cells import Cell, Result, in_order
 from captcha_solver.audit.runner import LeftOut
 from workers import keys
 from workers.audits.queue import AuditQueue
-from workers.audits.record import PLANNING, Audit, Piece, left_out_json, left_out_of, packed_result, result_of
+from workers.audits.record import PLANNING, Audit
 from workers.audits.store import add_pieces, end, fetch, tell
+from workers.audits.work_record import Piece, left_out_json, left_out_of, packed_result, result_of
 from workers.connection import Client, Pipe
 
 
@@ -151,6 +152,6 @@ def _take_off(redis: Client, queue: AuditQueue, taken: Taken, then: Callable[[in
             return
         pipe.srem(pending, taken.number)
         if added := then(len(waiting) - 1):
-            add_pieces(pipe, queue, audit, dict(enumerate(added, count)))
+            add_pieces(pipe, queue, audit, {number: piece.text() for number, piece in enumerate(added, count)})
 
     redis.transaction(write, pending)

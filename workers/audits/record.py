@@ -1,21 +1,28 @@
-"""The nouns of a queued audit: its record, its pieces of work, how far it is; each to and from what Redis holds."""
+"""The record of a queued audit and how far it is, to and from what Redis holds."""
 
 import json
 import secrets
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
-from captcha_solver.audit.findings.cost import Prices
-from captcha_solver.audit.plan import Stage
-from captcha_solver.audit.runner import LeftOut
-from captcha_solver.audit.settings import AuditSettings
+from captcha_solver.audit_settings import AuditSettings, Prices
 from workers.jobs.record import Status
 
 PLANNING = "planning"  # the stage of a piece without cells: to find out what is to be done next
+
+
+@dataclass(frozen=True, slots=True)
+class PieceText:
+    """A piece of work (``work_record.Piece``) as Redis holds it, and how many cells it has."""
+
+    json: str
+    cells: int = 0
+
+
+PLAN = PieceText(json.dumps({"stage": PLANNING, "cells": []}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,67 +99,9 @@ class Audit:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one RQ job does: some cells of a stage, or, without cells, planning what comes next."""
-
-    stage: str
-    cells: tuple[Cell, ...] = ()
-
-    def to_json(self) -> str:
-        return json.dumps({"stage": self.stage, "cells": [asdict(cell) for cell in self.cells]})
-
-    @classmethod
-    def from_json(cls, text: bytes) -> "Piece":
-        known = json.loads(text)
-        return cls(known["stage"], tuple(Cell(**cell) for cell in known["cells"]))
-
-
-def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
-    """The cells of stages as pieces, each cell once: those of one trained attacker together, so that he is trained
-    once; those on one changed design together, so that it is drawn or perturbed once; every other one by itself."""
-    taken: set[Cell] = set()
-    pieces = []
-    for stage in stages:
-        alike: dict[Any, list[Cell]] = {}
-        for cell in stage.cells:
-            if cell not in taken:
-                alike.setdefault(_shared(cell), []).append(cell)
-                taken.add(cell)
-        pieces += [Piece(stage.name, tuple(cells)) for cells in alike.values()]
-    return pieces
-
-
-def _shared(cell: Cell) -> object:
-    """What other cells may share with one, and is made once for all of them."""
-    if cell.labels:
-        return (cell.attack, cell.labels, cell.trained_on, cell.seed)
-    return cell if cell.condition == BASE else cell.condition
-
-
 def settings_of(known: Mapping[str, Any]) -> AuditSettings:
     """Settings from JSON; ``OptionError`` where they make no sense."""
     return AuditSettings(**{**known, "budgets": tuple(known["budgets"]), "prices": Prices(**known["prices"])})
-
-
-def packed_result(result: Result) -> bytes:
-    """Compressed JSON: outcomes are much alike."""
-    return packed(json.dumps(asdict(result), ensure_ascii=False).encode())
-
-
-def result_of(data: bytes) -> Result:
-    known = json.loads(unpacked(data))
-    cell, outcomes = Cell(**known.pop("cell")), [Outcome(**each) for each in known.pop("outcomes")]
-    return Result(cell, outcomes, **known)
-
-
-def left_out_json(left_out: LeftOut) -> str:
-    return json.dumps(asdict(left_out))
-
-
-def left_out_of(text: bytes) -> LeftOut:
-    known = json.loads(text)
-    return LeftOut(Cell(**known["cell"]), known["why"])
 
 
 def packed(data: bytes) -> bytes:

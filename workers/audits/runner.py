@@ -10,23 +10,23 @@ from pathlib import Path
 from captcha_solver.audit.attackers.cell_runner import Workshop
 from captcha_solver.audit.attackers.perturb import perturbation_of
 from captcha_solver.audit.campaign import Campaign
-from captcha_solver.audit.cells import BASE, CELLS, TRIALS, Cell, Ledger, Result
+from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
 from captcha_solver.audit.pages import page
 from captcha_solver.audit.report import FACTS
 from captcha_solver.audit.runner import Clock, LeftOut, do_cell
 from captcha_solver.audit.subjects.subject import DesignSubject, GivenSubject, Subject
-from captcha_solver.audit.writing import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
 from captcha_solver.designs.load import parse_design
 from captcha_solver.errors import DatasetError, DesignError, ImageError, OptionError
+from captcha_solver.report_files import BADGE_FILE, CELLS, HTML_FILE, JSON_FILE, MARKDOWN_FILE, SHEET_FILE, TRIALS
 from workers.audits.pieces import Taken, close, extend, fail, finish, found_so_far, note_error, put, take, undone
 from workers.audits.queue import AuditQueue
-from workers.audits.record import Audit, packed, pieces_of
+from workers.audits.record import Audit, packed
 from workers.audits.store import samples_of, toml_of
+from workers.audits.work_record import pieces_of
 from workers.connection import Client
 
 TRIES = 3  # begun so often without an end, a piece is given up
 KEPT = 2  # audits whose images and trained attackers a worker keeps
-MARKDOWN_FILE = "report.md"
 FILES = (FACTS, JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE, TRIALS, CELLS)
 UNFIT = (DatasetError, DesignError, ImageError, OptionError)  # the subject's or the settings' fault: no try helps
 

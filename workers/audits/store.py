@@ -9,7 +9,7 @@ from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.types import Sample
 from workers import keys
 from workers.audits.queue import AuditQueue
-from workers.audits.record import PLANNING, Audit, Counts, Piece, unpacked
+from workers.audits.record import PLAN, Audit, Counts, PieceText, unpacked
 from workers.connection import Client, Pipe
 from workers.jobs.record import Upload
 from workers.jobs.store import DRAFT_TTL_S, EVENTS_KEPT, REMEMBERED_S, Idempotency, KeyReusedError
@@ -102,7 +102,7 @@ class AuditStore:
         pipe.zadd(keys.AUDITS_OPEN, {audit.id: audit.created_at})
         pipe.zadd(keys.audits_of(audit.owner), {audit.id: 0})
         pipe.zadd(keys.active_audits_of(audit.owner), {audit.id: audit.expires_at})
-        add_pieces(pipe, self.queue, audit, {0: Piece(PLANNING)})
+        add_pieces(pipe, self.queue, audit, {0: PLAN})
         tell(pipe, audit, "queued")
 
     def made_by(self, owner: str, idempotency: Idempotency) -> Audit | None:
@@ -195,12 +195,12 @@ def toml_of(redis: Client, audit: Audit) -> str:
     return text.decode()
 
 
-def add_pieces(pipe: Pipe, queue: AuditQueue, audit: Audit, pieces: Mapping[int, Piece]) -> None:
+def add_pieces(pipe: Pipe, queue: AuditQueue, audit: Audit, pieces: Mapping[int, PieceText]) -> None:
     """Note pieces of work by number, and queue them."""
-    mapping = {str(number): piece.to_json() for number, piece in pieces.items()}
+    mapping = {str(number): piece.json for number, piece in pieces.items()}
     pipe.hset(keys.audit_pieces(audit.id), mapping=mapping)
     pipe.sadd(keys.audit_pending(audit.id), *pieces)
-    pipe.hincrby(keys.audit_counts(audit.id), "total", sum(len(piece.cells) for piece in pieces.values()))
+    pipe.hincrby(keys.audit_counts(audit.id), "total", sum(piece.cells for piece in pieces.values()))
     for key in (keys.audit_pieces, keys.audit_pending):
         pipe.expireat(key(audit.id), round(audit.expires_at))
     pipe.expireat(keys.audit_counts(audit.id), round(audit.expires_at) + REMEMBERED_S)

@@ -8,53 +8,22 @@ Nothing here outlives its waiting: where no answer comes in time (a worker was k
 the API makes an ordinary job of the image, which it still holds.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 from workers import keys
 from workers.connection import Client, Pipe
 from workers.jobs.reader import Reader
-from workers.jobs.record import Answer, Options, Upload, refusal
+from workers.jobs.record import Answer, Options, refusal
+from workers.jobs.single import HELD_S, Single
 from workers.queue import ChunkQueue
 
-HELD_S = 60  # an image or an answer that nobody asks for is gone after so long
 AT_ONCE = 32  # images taken together, and readings before answers are given
 SERVING_S = 5.0  # a worker serves so long without a pause, then does what else a worker must
 IDLE_S = 2.0  # and so long without work
 LOOK_S = 0.1  # how soon it sees that chunks wait, or that it shall stop
 LEASE_S = 3.0  # a worker that was not heard of for so long does not serve
-
-
-@dataclass(frozen=True, slots=True)
-class Single:
-    """An image that somebody waits for, and how it is to be read."""
-
-    id: str
-    upload: Upload
-    options: Options
-    model_sha256: str
-
-    def to_redis(self) -> dict[str, str | bytes]:
-        about = {"name": self.upload.name, "options": asdict(self.options), "model_sha256": self.model_sha256}
-        about |= {} if self.upload.refused is None else {"refused": self.upload.refused}
-        return {"image": self.upload.image, "about": json.dumps(about)}
-
-    @classmethod
-    def from_redis(cls, single_id: str, fields: Sequence[bytes | None]) -> "Single | None":
-        """From the fields ``image`` and ``about``; None where they have run out."""
-        image, about = fields
-        if image is None or about is None:
-            return None
-        known = json.loads(about)
-        upload = Upload(known["name"], image, refused=known.get("refused"))
-        return cls(single_id, upload, Options(**known["options"]), known["model_sha256"])
-
-
-def new_single(upload: Upload, options: Options, model_sha256: str) -> Single:
-    return Single(uuid4().hex, upload, options, model_sha256)
 
 
 class Lane:

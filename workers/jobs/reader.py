@@ -11,7 +11,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
 from captcha_solver.types import Rgb
-from captcha_solver.views import parse_views
+from captcha_solver.voting import parse_views
 from workers.jobs.record import Answer, Options, Upload, answer, refusal
 
 WARM_WIDTHS_PX = (60, 100, 160, 240)

@@ -11,11 +11,11 @@ from captcha_solver.audit.attackers.attacks import ATTACKS, UNLIMITED_IMAGES, Am
 from captcha_solver.audit.attackers.perturb import WASHES, Adversary, Perturbation, perturbation_of
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
 from captcha_solver.audit.findings.legibility import legibility
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.duplicates import apart
 from captcha_solver.audit.subjects.split import LABEL_SEED, TEST_SEED, Split, part_seed
 from captcha_solver.audit.subjects.subject import DesignSubject, Subject
 from captcha_solver.audit.subjects.variants import Variant
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.designs.write import to_toml
 from captcha_solver.image import encode_png, read_image
 from captcha_solver.models.bundle import load_bundle, shipped_bundles

@@ -2,18 +2,11 @@
 
 from dataclasses import dataclass
 
+from captcha_solver.audit_settings import Prices
+
 TRIES = (1, 3, 5, 10, 20)
 MS_AN_HOUR = 3_600_000.0
 S_AN_HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What the attacker pays, in the user's currency."""
-
-    core_hour: float = 0.05
-    label: float = 0.002  # a person's answer: what the services that sell them ask, roughly
-    attempt: float = 0.0  # an address, an account: whatever one try costs besides
 
 
 @dataclass(frozen=True, slots=True)

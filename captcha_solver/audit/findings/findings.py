@@ -7,9 +7,10 @@ import numpy as np
 
 from captcha_solver.audit.cells import BASE, UNLIMITED, Result
 from captcha_solver.audit.findings.breakdown import Kind, breakdown, ensemble
-from captcha_solver.audit.findings.cost import Effort, Prices, cost
+from captcha_solver.audit.findings.cost import Effort, cost
 from captcha_solver.audit.findings.curves import THRESHOLDS, Curve, Point, fewest, is_rising
 from captcha_solver.audit.findings.verdicts import PUBLISHED, judge
+from captcha_solver.audit_settings import Prices
 from captcha_solver.statistics import Change, Rate, calibration_error, paired_change, risk_coverage
 
 ANY, SUREST = "ensemble: any of them", "ensemble: the surest answer"

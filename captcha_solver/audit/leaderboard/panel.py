@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.audit.settings import AuditSettings, Scope
+from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.designs.load import Section
 from captcha_solver.errors import DesignError
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from captcha_solver.audit.attackers.attacks import STOCK
 from captcha_solver.audit.findings.breakdown import Kind
-from captcha_solver.audit.findings.cost import Effort, Prices, cost
+from captcha_solver.audit.findings.cost import Effort, cost
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.findings import ANY, SUREST
 from captcha_solver.audit.findings.inconclusive import LEARNT, is_unlearnt
 from captcha_solver.audit.leaderboard.panel import Entrant
 from captcha_solver.audit.report import FEW_TESTED, OVERFITTED
+from captcha_solver.audit_settings import Prices
 
 LABELS_TO = (0.01, 0.5)
 SPLITS = "segmented"  # the attack that cuts an image into characters

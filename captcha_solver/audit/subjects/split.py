@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from captcha_solver.audit.subjects.duplicates import check, look_at, remarks
 from captcha_solver.audit.subjects.subject import Subject
+from captcha_solver.audit_settings import FEWEST_TESTED
 from captcha_solver.dataset import Dataset
 from captcha_solver.errors import DatasetError
 from captcha_solver.statistics import trials_to_claim
 from captcha_solver.types import Sample
 
-FEWEST_TESTED = 30  # with fewer, a 95 % interval says next to nothing
 TEST_SHARE = 0.4  # of a folder, at most ``tested``
 TRIALS_FOR_1_PERCENT = trials_to_claim(0.01)
 LABEL_SEED, TEST_SEED = 1, 2  # of images that are drawn: apart, whatever the audit's own seed

@@ -24,7 +24,8 @@ from captcha_solver.recognizers import bundle_path
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.training.finishing.calibration import expected_calibration_error
 from captcha_solver.types import Rgb
-from captcha_solver.views import VIEWS, VoteFit
+from captcha_solver.views import VIEWS
+from captcha_solver.voting import VoteFit
 
 DESIGNS = ("ledger", "mosaic", "phantom", "gauntlet", "wild")
 THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from api.requests.audits import drawable
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.split import split
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.cli.demo import drawn
 from captcha_solver.cli.main import main
 from captcha_solver.cli.queued_audit import images_needed

@@ -9,8 +9,8 @@ import pytest
 
 from captcha_solver.audit.attackers.cell_runner import Workshop
 from captcha_solver.audit.cells import UNLIMITED, Cell
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.split import LABEL_SEED, part_seed, split
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.designs.design import Design
 from captcha_solver.types import Sample
 from tests.audit.fake_attackers import images, use_fakes

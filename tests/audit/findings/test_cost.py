@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captcha_solver.audit.cells import UNLIMITED
-from captcha_solver.audit.findings.cost import TRIES, Effort, Prices, cost
+from captcha_solver.audit.findings.cost import TRIES, Effort, cost
+from captcha_solver.audit_settings import Prices
 
 PRICES = Prices(core_hour=0.36, label=0.01, attempt=0.001)
 

@@ -6,7 +6,6 @@ import pytest
 
 from captcha_solver.audit.cells import BASE, UNLIMITED, Result
 from captcha_solver.audit.findings.breakdown import Kind
-from captcha_solver.audit.findings.cost import Prices
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.findings import (
     ANY,
@@ -23,6 +22,7 @@ from captcha_solver.audit.findings.findings import (
     threshold_rows,
     within,
 )
+from captcha_solver.audit_settings import Prices
 from captcha_solver.statistics import Rate, paired_change
 from tests.audit.results import result, solving
 

@@ -11,8 +11,8 @@ from captcha_solver.audit import report
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.findings.inconclusive import Reason, is_unlearnt, reasons
 from captcha_solver.audit.pages import page
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.subject import FolderSubject
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png

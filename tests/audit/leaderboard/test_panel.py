@@ -8,7 +8,7 @@ import pytest
 
 from captcha_solver import __version__
 from captcha_solver.audit.leaderboard.panel import Claim, Entrant, read_panel
-from captcha_solver.audit.settings import Scope
+from captcha_solver.audit_settings import Scope
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import CaptchaSolverError, DesignError
 from captcha_solver.models.bundle import shipped_bundles

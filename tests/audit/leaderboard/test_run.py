@@ -20,8 +20,8 @@ from captcha_solver.audit.leaderboard.run import is_finished, read_entry, run_pa
 from captcha_solver.audit.leaderboard.standings import Doubt, standing
 from captcha_solver.audit.pages.page import percent
 from captcha_solver.audit.plan import label_stages
-from captcha_solver.audit.settings import AuditSettings, Scope
 from captcha_solver.audit.subjects.subject import open_subject
+from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.cli.main import main
 from captcha_solver.errors import DatasetError, OptionError, SetupError
 from tests.paths import ROOT

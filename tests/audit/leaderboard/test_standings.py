@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from captcha_solver.audit.findings.cost import Prices
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.findings import ANY, SUREST
 from captcha_solver.audit.leaderboard.panel import Entrant
 from captcha_solver.audit.leaderboard.standings import Doubt, cheapest, doubts, fewest, missplit, ranked, standing
 from captcha_solver.audit.pages.page import money
+from captcha_solver.audit_settings import Prices
 
 ENTRANT = Entrant("x", "g", "1", "MIT")
 DEAR = Prices(core_hour=3.6, label=0.01, attempt=0.002)

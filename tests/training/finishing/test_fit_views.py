@@ -12,7 +12,8 @@ from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import MANIFEST, load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
 from captcha_solver.training.finishing.fit_views import RULES, SUREST, Looked, accuracy, fitted, main, platt, voted
-from captcha_solver.views import VIEWS, VoteFit
+from captcha_solver.views import VIEWS
+from captcha_solver.voting import VoteFit
 
 READINGS = (("a", 0.9), ("b", 0.5), ("b", 0.45), ("c", 0.1))
 

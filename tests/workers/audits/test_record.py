@@ -15,8 +15,8 @@ from captcha_solver.audit import campaign, runner
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, Cell, Result
 from captcha_solver.audit.plan import Stage
-from captcha_solver.audit.settings import AuditSettings
 from captcha_solver.audit.subjects.subject import DesignSubject, FolderSubject, Subject
+from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.dataset import write_folder
 from captcha_solver.designs.load import parse_design
 from captcha_solver.errors import OptionError
@@ -40,10 +40,11 @@ from workers.audits import runner as piece_runner
 from workers.audits.home import clear, home
 from workers.audits.pieces import close, extend, found_so_far, put, take
 from workers.audits.queue import AuditQueue
-from workers.audits.record import Audit, Counts, Piece, pieces_of
+from workers.audits.record import Audit, Counts
 from workers.audits.recovery import sweep_audits
 from workers.audits.runner import AuditDesk, do_piece, sit_down
 from workers.audits.store import AuditStore, TooManyAuditsError, fetch
+from workers.audits.work_record import Piece, pieces_of
 from workers.connection import Client
 from workers.jobs.record import Status
 from workers.jobs.store import REMEMBERED_S, Idempotency, KeyReusedError
@@ -303,7 +304,7 @@ def test_what_does_not_fit_into_the_minutes_is_left_out(
     use_fakes(monkeypatch)
     now = time.time()
     stopped = SimpleNamespace(time=lambda: now, monotonic=lambda: 0.0)
-    monkeypatch.setattr(piece_runner, "time", stopped)
+    monkeypatch.setattr(runner, "time", stopped)
     monkeypatch.setattr(piece_runner, "time", stopped)
     audit = begin(audits, samples, settings=replace(SHOP, minutes=60.0))
     redis.hset(keys.audit(audit.id), "started_at", repr(now - 3600 + runner.REPORT_S + 20))  # twenty seconds are left

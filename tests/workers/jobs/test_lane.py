@@ -14,8 +14,9 @@ from tests.workers.some_jobs import FAKE_SHA256, TEXTS, FakeReader, a_job, submi
 from workers import keys
 from workers.connection import Client
 from workers.jobs import lane
-from workers.jobs.lane import HELD_S, Lane, Single, new_single
+from workers.jobs.lane import Lane
 from workers.jobs.record import Options, Upload
+from workers.jobs.single import HELD_S, Single, new_single
 from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 

@@ -5,7 +5,7 @@ import pytest
 from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
-from captcha_solver.views import CHOICES
+from captcha_solver.voting import CHOICES
 from workers.jobs import reader as readers
 from workers.jobs.reader import Reader, model_hashes
 from workers.jobs.record import Options

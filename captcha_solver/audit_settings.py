@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from captcha_solver.audit.findings.cost import Prices
 from captcha_solver.errors import OptionError
 
 BUDGETS = (0, 20, 50, 100, 200, 500, 1000, 5000)
 TESTED = 500
+FEWEST_TESTED = 30  # with fewer, a 95 % interval says next to nothing
 FEWEST_LABELS = 10  # that anything can be learnt from
 
 
@@ -16,6 +16,15 @@ class Scope(StrEnum):
 
     FULL = "full"
     LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the attacker pays, in the user's currency."""
+
+    core_hour: float = 0.05
+    label: float = 0.002  # a person's answer: what the services that sell them ask, roughly
+    attempt: float = 0.0  # an address, an account: whatever one try costs besides
 
 
 @dataclass(frozen=True, slots=True)
