@@ -26,7 +26,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos lock fonts swagger external leaderboard wheel clean
+.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos docs lock fonts swagger external leaderboard wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,16 @@ lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip ins
 	for peer in $(PEERS); do \
 		$(COMPILE) $(UPGRADE) --output-file benchmarks/peers/$$peer.lock benchmarks/peers/$$peer.in; done
 	$(COMPILE) $(AS_TESTED) --output-file datasets/external/generators.lock datasets/external/generators.in
+	$(COMPILE) $(UPGRADE) --output-file docs/requirements.lock docs/requirements.in
+
+docs: .bench/docs/.ready ## build the documentation as a site, in site/
+	.bench/docs/bin/zensical build --clean
+
+.bench/docs/.ready: docs/requirements.lock | $(READY)
+	@echo "Installing the generator of the site into .bench/docs (once)"
+	@rm -rf .bench/docs && $(BIN)/python -m venv .bench/docs
+	@.bench/docs/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r $<
+	@touch $@
 
 fonts: .bench/fonts/.ready ## fetch the fonts again from their packages and check their hashes (needs npm)
 	.bench/fonts/bin/python datasets/fonts/fetch.py
@@ -114,7 +124,7 @@ wheel: $(READY) ## build the wheel into dist/
 	$(PIP) wheel -qq --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the tasks made (.venv too)
-	rm -rf $(VENV) .bench .service build dist demo .mypy_cache .ruff_cache .pytest_cache *.egg-info \
+	rm -rf $(VENV) .bench .service build dist demo site .mypy_cache .ruff_cache .pytest_cache *.egg-info \
 		$(NODE:%=datasets/external/%/node_modules)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -13,7 +13,7 @@ import pytest
 from tests.paths import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-LOCKED = ("*.lock", "deploy/*.lock", "benchmarks/*/*.lock", "datasets/external/*.lock")
+LOCKED = ("*.lock", "deploy/*.lock", "benchmarks/*/*.lock", "datasets/external/*.lock", "docs/*.lock")
 LOCK_FILES = [path for pattern in LOCKED for path in ROOT.glob(pattern)]
 LOCKS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in LOCK_FILES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
