@@ -13,7 +13,7 @@ from api.serve import Running, service
 from captcha_solver.cli.demo import (
     DESIGNS,
     ROUTES,
-    Result,
+    DemoResult,
     demo_options,
     drawings,
     save_sheet,
@@ -23,10 +23,10 @@ from captcha_solver.cli.demo import (
 from captcha_solver.cli.main import run
 from captcha_solver.cli.output import DONE, complain, progress
 from captcha_solver.client.delivery import Watch, deliver
-from captcha_solver.client.nouns import Model, Options
-from captcha_solver.client.parcels import Limits, parcels, survey
+from captcha_solver.client.parcels import ParcelLimits, parcels, survey
 from captcha_solver.client.patience import Patience
-from captcha_solver.client.service import Service
+from captcha_solver.client.records import ServedModel, SubmitOptions
+from captcha_solver.client.service import ServiceClient
 from captcha_solver.dataset import writable_folder, write_folder
 from captcha_solver.errors import SetupError
 from captcha_solver.types import Sample, Trial
@@ -66,10 +66,10 @@ def demo(count: int, seed: int, out: Path) -> int:
     return DONE
 
 
-def read_by(running: Running, samples: Sequence[Sample]) -> tuple[list[Result], dict[str, Model]]:
+def read_by(running: Running, samples: Sequence[Sample]) -> tuple[list[DemoResult], dict[str, ServedModel]]:
     """Each design with the answers of the service, as ``captcha-solver submit`` gets them, and the models it has."""
     patience = Patience(RETRY_FOR_S, lambda text: complain(text, kind="note"))
-    with Service(running.url, running.key, patience) as asked, tempfile.TemporaryDirectory() as home:
+    with ServiceClient(running.url, running.key, patience) as asked, tempfile.TemporaryDirectory() as home:
         models = {model.name: model for model in asked.models()}
         folder = Path(home) / "drawn"
         write_folder(samples, folder)
@@ -79,19 +79,19 @@ def read_by(running: Running, samples: Sequence[Sample]) -> tuple[list[Result], 
     for sample in samples:
         by_design.setdefault(sample.design, []).append(sample)
     results = [
-        Result(design, own, {route: [trials[route][f"{sample.id}.png"] for sample in own] for route in ROUTES})
+        DemoResult(design, own, {route: [trials[route][f"{sample.id}.png"] for sample in own] for route in ROUTES})
         for design, own in by_design.items()
     ]
     return results, models
 
 
-def _trials(asked: Service, folder: Path, model: Model, done: Callable[[int], None]) -> dict[str, Trial]:
+def _trials(asked: ServiceClient, folder: Path, model: ServedModel, done: Callable[[int], None]) -> dict[str, Trial]:
     """File -> what came of it."""
     watch = Watch(found=lambda job: None, sent=lambda job: None, done=done)
-    cut = parcels(survey(folder, Limits()), Limits())
+    cut = parcels(survey(folder, ParcelLimits()), ParcelLimits())
     return {
         entry.file: Trial(entry.file, entry.label or "", model.name, solution)
-        for delivered in deliver(asked, cut, Options(model, fold_case=True), watch)
+        for delivered in deliver(asked, cut, SubmitOptions(model, fold_case=True), watch)
         for entry, solution in delivered.solutions(model)
     }
 

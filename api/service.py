@@ -21,8 +21,7 @@ from api.requests.schemas import (
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.statistics import wilson
 from workers.audits.queue import audit_queue
-from workers.audits.record import Audit
-from workers.audits.record import Counts as AuditCounts
+from workers.audits.record import Audit, CellCounts
 from workers.audits.store import AuditStore
 from workers.connection import Client, connect
 from workers.jobs.record import Counts, Job
@@ -106,7 +105,7 @@ def score_out(counts: Counts, unused: int) -> ScoreOut | None:
     return ScoreOut(n=n, correct=correct, accuracy=correct / n, ci95=wilson(correct, n)) if n else None
 
 
-def audit_out(audit: Audit, counts: AuditCounts) -> AuditOut:
+def audit_out(audit: Audit, counts: CellCounts) -> AuditOut:
     """An audit as the API shows it."""
     here = f"/v1/audits/{audit.id}"
     settings = asdict(audit.settings)

@@ -31,7 +31,7 @@ TEXT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class GpuRates:
     """Images a second at one precision."""
 
     backend: str
@@ -46,7 +46,7 @@ def accelerators(keras: Any) -> list[str]:
     return [str(device) for device in keras.distribution.list_devices() if not str(device).lower().startswith("cpu")]
 
 
-def measure(keras: Any, precision: str, batch: int, steps: int) -> Rates:
+def measure(keras: Any, precision: str, batch: int, steps: int) -> GpuRates:
     """Time ``steps`` training steps and as many solving calls of the sliding network, after two of each."""
     charset, strip_px = Charset(NAMED["alnum"]), SlideSettings().strip_px
     keras.mixed_precision.set_global_policy(precision)
@@ -60,7 +60,7 @@ def measure(keras: Any, precision: str, batch: int, steps: int) -> Rates:
     labels = rng.integers(1, charset.classes, (batch, TEXT)).astype(np.int32)
     trained = _rate(lambda: model.train_on_batch(images, labels), batch, steps)
     solved = _rate(lambda: _read(model, images), batch, steps)
-    return Rates(keras.backend.backend(), precision, batch, trained, solved)
+    return GpuRates(keras.backend.backend(), precision, batch, trained, solved)
 
 
 def _read(model: Any, images: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -80,7 +80,7 @@ def _rate(work: Any, batch: int, steps: int) -> float:
     return batch / statistics.median(times)
 
 
-def table(rows: Sequence[Rates]) -> str:
+def table(rows: Sequence[GpuRates]) -> str:
     """A Markdown table."""
     lines = ["| backend | precision | batch | training, images/s | solving, images/s |", "|---|---|---:|---:|---:|"]
     for row in rows:

@@ -38,7 +38,7 @@ TALLEST = 1.4  # the median region, in heights of the text in it, at most
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class LocateTrial:
     """One image that has glyph pixels: ``covered`` and ``height_ratio`` of its ``regions``, found in ``ms``."""
 
     covered: float
@@ -93,17 +93,17 @@ def _text_height(owners: Owners) -> int:
     return int(rows[-1]) + 1 - int(rows[0]) if len(rows) else 0
 
 
-def trial(drawing: Drawing, find: Find) -> Trial | None:
+def trial(drawing: Drawing, find: Find) -> LocateTrial | None:
     """What ``find`` makes of one image; None where no glyph pixel is left in it."""
     if drawing.owners is None or not drawing.owners.any():
         return None
     start = time.perf_counter()
     boxes = find(drawing.image)
     ms = 1e3 * (time.perf_counter() - start)
-    return Trial(covered(drawing.owners, boxes), height_ratio(drawing.owners, boxes), len(boxes), ms)
+    return LocateTrial(covered(drawing.owners, boxes), height_ratio(drawing.owners, boxes), len(boxes), ms)
 
 
-def summary(design: str, trials: Sequence[Trial]) -> Row:
+def summary(design: str, trials: Sequence[LocateTrial]) -> Row:
     """The figures of one design; ``trials`` must not be empty."""
     shares = [each.covered for each in trials]
     found = sum(share >= INSIDE for share in shares)

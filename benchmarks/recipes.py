@@ -57,7 +57,7 @@ Right = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RecipeOutcome:
     """One training: the share right of each group of images, and which images were right."""
 
     name: str
@@ -108,7 +108,7 @@ def difference(ours: Sequence[Right], theirs: Sequence[Right]) -> tuple[float, f
     return 100 * mean, 100 * 1.96 * float(np.sqrt(variance))
 
 
-def table(outcomes: Sequence[Outcome], families: Sequence[str]) -> str:
+def table(outcomes: Sequence[RecipeOutcome], families: Sequence[str]) -> str:
     """Markdown, a row a recipe; the first is what the others are compared with."""
     first = outcomes[0]
     parts = {
@@ -151,7 +151,7 @@ def main(
             continue
         bundle = out / name.replace(" ", "-")
         seconds = trained(name, start, steps, bundle)
-        outcomes.append(Outcome(name, seconds, scored(str(bundle), groups)))
+        outcomes.append(RecipeOutcome(name, seconds, scored(str(bundle), groups)))
         click.echo(f"{time.strftime('%H:%M')} {name}: done", err=True)
     click.echo(table(outcomes, FAMILIES))
     shares = [

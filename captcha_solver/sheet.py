@@ -31,7 +31,7 @@ LARGEST_ZOOM = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SheetAnswer:
     """What one recognizer read, and whether that is right."""
 
     recognizer: str
@@ -40,16 +40,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SheetCell:
     """One image of the sheet: encoded bytes, the design it is from, its truth, and the answers."""
 
     image: bytes
     heading: str
     truth: str
-    answers: tuple[Answer, ...]
+    answers: tuple[SheetAnswer, ...]
 
 
-def contact_sheet(cells: Sequence[Cell], *, columns: int = 4) -> Rgb:
+def contact_sheet(cells: Sequence[SheetCell], *, columns: int = 4) -> Rgb:
     """A grid of cells, row by row, (H, W, 3) uint8: right answers ticked green, wrong ones crossed red."""
     lines = 2 + max((len(cell.answers) for cell in cells), default=0)
     width_px = IMAGE_WIDTH_PX + 2 * MARGIN_PX
@@ -62,7 +62,7 @@ def contact_sheet(cells: Sequence[Cell], *, columns: int = 4) -> Rgb:
     return np.array(sheet, dtype=np.uint8)
 
 
-def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int) -> None:
+def _draw_cell(sheet: Image.Image, cell: SheetCell, left: int, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
     _write(pen, (left, top), cell.heading, FAINT, IMAGE_WIDTH_PX)
     top += LINE_PX

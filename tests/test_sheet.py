@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_solver.sheet import FRAME, IMAGE_WIDTH_PX, MARGIN_PX, RIGHT, WRONG, Answer, Cell, contact_sheet
+from captcha_solver.sheet import FRAME, IMAGE_WIDTH_PX, MARGIN_PX, RIGHT, WRONG, SheetAnswer, SheetCell, contact_sheet
 from captcha_solver.types import Rgb
 from tests.fakes import encoded
 
 
-def cell(*solved: bool, colour: str = "blue", truth: str = "7kP2") -> Cell:
+def cell(*solved: bool, colour: str = "blue", truth: str = "7kP2") -> SheetCell:
     image = encoded(Image.new("RGB", (120, 40), colour))
-    return Cell(image, "plain", truth, tuple(Answer(f"route {i}", "7kP2", s) for i, s in enumerate(solved)))
+    return SheetCell(image, "plain", truth, tuple(SheetAnswer(f"route {i}", "7kP2", s) for i, s in enumerate(solved)))
 
 
 def count(sheet: Rgb, colour: tuple[int, int, int]) -> int:
@@ -50,8 +50,8 @@ def test_the_image_is_shown_whole_in_its_frame() -> None:
 
 def test_a_broken_image_and_long_texts_do_no_harm() -> None:
     whole = contact_sheet([cell(True)])
-    broken = Cell(b"none", "design " * 30, "x" * 99, (Answer("r" * 99, "y" * 99, False),))
+    broken = SheetCell(b"none", "design " * 30, "x" * 99, (SheetAnswer("r" * 99, "y" * 99, False),))
     sheet = contact_sheet([broken])
     assert sheet.shape == whole.shape
     assert count(sheet[:, -2:], (255, 255, 255)) == 2 * sheet.shape[0]
-    assert count(contact_sheet([Cell(b"", "", "", (Answer("", "", False),))]), WRONG) > 0
+    assert count(contact_sheet([SheetCell(b"", "", "", (SheetAnswer("", "", False),))]), WRONG) > 0

@@ -22,7 +22,7 @@ from workers import keys
 from workers.connection import Client, connect
 from workers.jobs import webhooks
 from workers.jobs.reader import Reader
-from workers.jobs.runner import Desk, sit_down
+from workers.jobs.runner import INSTALLED, ChunkRunner
 from workers.queue import SERIALIZER, ChunkQueue
 from workers.recovery import SWEEP_EVERY_S, sweep
 from workers.settings import Settings
@@ -35,7 +35,7 @@ READY_TTL_S = 10.0
 log = structlog.get_logger("workers")
 
 
-class Workplace(Protocol):
+class Runner(Protocol):
     """Where a process does its work: how much it has done, and whether it was told to stop."""
 
     chunks_done: int
@@ -145,12 +145,12 @@ def run_worker(settings: Settings, url: str, *, burst: bool = False, max_jobs: i
     queue = ChunkQueue(settings.queue, redis, settings.chunk_timeout_s)
     reader = Reader(settings.models, settings.runtime)
     reader.warm()
-    desk = Desk(redis, queue, reader)
-    sit_down(desk)
+    runner = ChunkRunner(redis, queue, reader)
+    INSTALLED.install(runner)
     models = {"runtime": settings.runtime, "models": json.dumps(dict(reader.models))}
     ready = Ready(connect(url, retries=1), name, keys.WORKERS, models)
     keep_working(
-        lambda: ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}"), desk, ready, burst=burst, max_jobs=max_jobs
+        lambda: ChunkWorker(queue, settings, f"{name}-{uuid4().hex[:4]}"), runner, ready, burst=burst, max_jobs=max_jobs
     )
 
 
@@ -160,26 +160,26 @@ def new_name() -> str:
 
 
 def keep_working(
-    make: Callable[[], "ChunkWorker"], desk: Workplace, ready: "Ready", *, burst: bool, max_jobs: int | None
+    make: Callable[[], "ChunkWorker"], runner: Runner, ready: "Ready", *, burst: bool, max_jobs: int | None
 ) -> None:
     """Work with one worker of RQ after the other, ``ready`` said all the while, until told to stop."""
     with Beat(ready.say, READY_TTL_S / 4):
         _say_ready(ready)
         while True:
             worker = make()
-            desk.told_to_stop = _asked(worker)
-            left = None if max_jobs is None else max_jobs - desk.chunks_done
+            runner.told_to_stop = _asked(worker)
+            left = None if max_jobs is None else max_jobs - runner.chunks_done
             try:
                 worker.work(burst=burst, max_jobs=left, logging_level="ERROR")
             except RedisError as error:
                 log.warning("Redis is away", error=str(error))
             signal.signal(signal.SIGTERM, _leave)
             signal.signal(signal.SIGINT, _leave)
-            if worker.told_to_stop or burst or (max_jobs is not None and desk.chunks_done >= max_jobs):
+            if worker.told_to_stop or burst or (max_jobs is not None and runner.chunks_done >= max_jobs):
                 break
             _wait_for(worker.connection)
     ready.unsay()
-    log.info("stopped", worker=ready.name, chunks=desk.chunks_done)
+    log.info("stopped", worker=ready.name, chunks=runner.chunks_done)
 
 
 class Ready:

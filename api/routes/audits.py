@@ -24,7 +24,7 @@ from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
 from api.service import BLOCK_S, Service, audit_out, service_of
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS
 from workers import keys
-from workers.audits.record import Audit, Counts, new_audit
+from workers.audits.record import Audit, CellCounts, new_audit
 from workers.jobs.store import Idempotency
 
 USUAL_PAGE, LARGEST_PAGE = 50, 200
@@ -200,7 +200,7 @@ def remove_audit(request: Request, owner: Owner, audit_id: AuditId) -> Response:
     return Response(status_code=204)
 
 
-def find(service: Service, owner: str, audit_id: str) -> tuple[Audit, Counts]:
+def find(service: Service, owner: str, audit_id: str) -> tuple[Audit, CellCounts]:
     """The owner's audit; ``Problem`` 404 where there is none, or it is another's."""
     found = service.audits.find(owner, audit_id)
     if found is None:
@@ -208,7 +208,7 @@ def find(service: Service, owner: str, audit_id: str) -> tuple[Audit, Counts]:
     return found
 
 
-def etag(audit: Audit, counts: Counts) -> str:
+def etag(audit: Audit, counts: CellCounts) -> str:
     """Changes whenever what is told of the audit does."""
     told: Any = (audit.id, audit.status(counts), audit.stage, audit.started_at, audit.finished_at, counts)
     return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'

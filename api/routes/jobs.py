@@ -18,7 +18,7 @@ from api.service import Service, job_out, service_of
 from captcha_solver.decoding.decode import Constraints, allowed_ids, parse_length
 from workers import keys
 from workers.jobs import webhooks
-from workers.jobs.record import Counts, Job, Options, chunk_size
+from workers.jobs.record import Counts, Job, StoredOptions, chunk_size
 from workers.jobs.store import Idempotency, new_job
 
 USUAL_PAGE, LARGEST_PAGE = 50, 200
@@ -166,7 +166,7 @@ def make_job(
         raise
 
 
-def reading_options(service: Service, intake: uploads.Intake) -> Options:
+def reading_options(service: Service, intake: uploads.Intake) -> StoredOptions:
     """The options as workers get them, checked: what cannot be read must not be queued."""
     options = intake.options
     model = options.model or service.usual_model
@@ -174,7 +174,7 @@ def reading_options(service: Service, intake: uploads.Intake) -> Options:
     shortest, longest = (None, None) if options.length is None else parse_length(options.length)
     constraints = Constraints(options.charset, shortest, longest, options.fold_case)
     allowed_ids(service.bundles[model].charset, constraints)
-    return Options(model, options.charset, options.length, options.fold_case, options.views)
+    return StoredOptions(model, options.charset, options.length, options.fold_case, options.views)
 
 
 def find(service: Service, owner: str, job_id: str) -> tuple[Job, Counts]:

@@ -28,7 +28,7 @@ KEPT = (  # what belongs to no job: counters, locks and words of workers, all sm
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """How a job ended. Every number is 0 and every list empty, where all is as it should be."""
 
     lost: int  # images without an answer
@@ -50,7 +50,7 @@ def judge(
     answered: int,
     seen: Mapping[int, float],
     left: Sequence[str] = (),
-) -> Verdict:
+) -> CheckResult:
     """Compare. ``answered``: answers written, as the service counts them; ``seen``: index -> elapsed_ms, while it ran.
 
     An answer that was seen and then written over shows in its time, which no two readings of an image share.
@@ -69,7 +69,7 @@ def judge(
         "answered": (total, answered),
         "status": (_status(should_fail, total), job["status"]),
     }
-    return Verdict(
+    return CheckResult(
         lost=sum(index not in times for index in range(total)),
         doubled=sum(number - 1 for number in times.values()) + max(answered - total, 0) + rewritten,
         wrong=sum(not _right(item, names, expected) for item in items),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.chaos.check import Verdict, answered, judge, left_of
+from benchmarks.chaos.check import CheckResult, answered, judge, left_of
 from benchmarks.chaos.faults import SINGLES, Saboteur, Step, plan
 from benchmarks.service.client import Rest
 from benchmarks.service.pictures import Batch
@@ -26,7 +26,7 @@ class Round:
     images: int
     expected_s: float
     took_s: float
-    verdict: Verdict
+    verdict: CheckResult
     steps: tuple[Step, ...]
     missed: tuple[str, ...]
     requeued: int
@@ -68,7 +68,7 @@ def run_round(stack: Stack, batch: Batch, rng: np.random.Generator) -> Round:
         images=len(batch.order),
         expected_s=round(expected_s, 2),
         took_s=round(took_s, 2),
-        verdict=Verdict(verdict.lost, verdict.doubled, verdict.wrong, verdict.miscounted, left),
+        verdict=CheckResult(verdict.lost, verdict.doubled, verdict.wrong, verdict.miscounted, left),
         steps=tuple(saboteur.done),
         missed=tuple(saboteur.missed),
         requeued=_requeued(stack) - requeued,

@@ -18,7 +18,7 @@ from benchmarks.peers.contenders import ROOT, Contender, contenders
 from benchmarks.peers.flat import flattened
 from benchmarks.peers.measure import Labelled, Round, answers, one_round
 from benchmarks.peers.report import YARDSTICK, Rate, document, picture, rate, result, table, worth
-from benchmarks.peers.sureness import Answer, Sureness
+from benchmarks.peers.sureness import PeerAnswer, Sureness
 from captcha_solver.dataset import inspect_folder, writable_folder
 from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.quiet import sieved_stderr
@@ -104,7 +104,7 @@ def _compare(
     click.echo(f"{out / 'results.json'}, {out / 'results.png'}")
 
 
-def _figures(sets: list[Labelled], read: list[list[Answer]]) -> tuple[list[Rate], Sureness | None]:
+def _figures(sets: list[Labelled], read: list[list[PeerAnswer]]) -> tuple[list[Rate], Sureness | None]:
     rates = [rate(one, [answer.text for answer in some]) for one, some in zip(sets, read, strict=True)]
     return rates, worth(sets, read)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.contenders import Contender, with_one_thread
-from benchmarks.peers.sureness import Answer
+from benchmarks.peers.sureness import PeerAnswer
 from captcha_solver.errors import SetupError
 
 SERVE = Path(__file__).parent / "serve.py"
@@ -56,11 +56,11 @@ def serve(
     return result
 
 
-def answers(contender: Contender, sets: Sequence[Labelled]) -> list[list[Answer]]:
+def answers(contender: Contender, sets: Sequence[Labelled]) -> list[list[PeerAnswer]]:
     """What a reader reads in each set, image by image, and how sure it is."""
     paths = [path for each in sets for path in each.given_to(contender)]
     read = serve(contender, paths, batch=contender.batch, sure=True)
-    given = [Answer(text, sure) for text, sure in zip(read["texts"], read["confidences"], strict=True)]
+    given = [PeerAnswer(text, sure) for text, sure in zip(read["texts"], read["confidences"], strict=True)]
     split, start = [], 0
     for each in sets:
         split.append(given[start : start + len(each.paths)])

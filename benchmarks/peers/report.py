@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.machine import machine
 from benchmarks.peers.contenders import Contender
 from benchmarks.peers.measure import Labelled, Round
-from benchmarks.peers.sureness import SAFE, Answer, Sureness, judged, sureness
+from benchmarks.peers.sureness import SAFE, PeerAnswer, Sureness, judged, sureness
 from captcha_solver.statistics import wilson
 
 YARDSTICK = "ddddocr (default)"
@@ -68,7 +68,7 @@ def rate(labelled: Labelled, texts: Sequence[str]) -> Rate:
     return Rate(labelled.name, len(pairs), exact, folded)
 
 
-def worth(sets: Sequence[Labelled], read: Sequence[Sequence[Answer]]) -> Sureness | None:
+def worth(sets: Sequence[Labelled], read: Sequence[Sequence[PeerAnswer]]) -> Sureness | None:
     """What a reader's confidence is worth over all sets."""
     truths = [text for each in sets for text in each.texts]
     return sureness(judged(truths, [answer for each in read for answer in each]))

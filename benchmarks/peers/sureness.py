@@ -11,7 +11,7 @@ SAFE = 0.995  # the precision from which answers are used unseen
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PeerAnswer:
     """What was read in an image, and how sure the reader is of it, 0-1; None where it does not say."""
 
     text: str
@@ -53,7 +53,7 @@ class Sureness:
     safe_coverage: float
 
 
-def judged(truths: Sequence[str], answers: Sequence[Answer]) -> list[Judged] | None:
+def judged(truths: Sequence[str], answers: Sequence[PeerAnswer]) -> list[Judged] | None:
     """Right is right with case folded; no text is the least sure answer. None where a confidence is missing."""
     made = []
     for truth, answer in zip(truths, answers, strict=True):

@@ -18,7 +18,7 @@ SHARE, LEAST_MIB = 0.05, 8.0  # memory may be so much more at the end, whichever
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MemorySample:
     """Memory at one time, MiB: of each process its part that lies in RAM, of Redis what it says that it uses."""
 
     at_s: float
@@ -45,7 +45,7 @@ class Sampler:
 
     def __init__(self, stack: Stack, every_s: float) -> None:
         self.images = 0
-        self.samples: list[Sample] = []
+        self.samples: list[MemorySample] = []
         self._stack = stack
         self._every_s = every_s
         self._over = threading.Event()
@@ -62,7 +62,7 @@ class Sampler:
     def _run(self) -> None:
         began = time.monotonic()
         while not self._over.wait(self._every_s):
-            self.samples.append(Sample(round(time.monotonic() - began, 2), self.images, self._memory()))
+            self.samples.append(MemorySample(round(time.monotonic() - began, 2), self.images, self._memory()))
 
     def _memory(self) -> dict[str, float]:
         stack = self._stack
@@ -73,7 +73,7 @@ class Sampler:
         return {name: round(mib, 2) for name, mib in found.items()}
 
 
-def soak(stack: Stack, batch: Batch, images: int) -> list[Sample]:
+def soak(stack: Stack, batch: Batch, images: int) -> list[MemorySample]:
     """Send the batch again and again, the next job while the one before is read; each is judged and removed."""
     zipped, jobs = batch.zipped(), -(-images // len(batch.order))
     workers = stack.worker_pids
@@ -99,7 +99,7 @@ def _over(rest: Rest, batch: Batch, job_id: str) -> None:
     rest.delete(job_id)
 
 
-def trends(samples: Sequence[Sample], images: int) -> list[Trend]:
+def trends(samples: Sequence[MemorySample], images: int) -> list[Trend]:
     """By process: the second tenth of the images against the last one. ``SetupError`` where they were too few."""
     second = [each for each in samples if images / 10 <= each.images < images / 5]
     last = [each for each in samples if each.images >= images * 9 / 10]

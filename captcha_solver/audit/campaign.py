@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from captcha_solver.audit.attackers.attacks import STOCK, untrainable
-from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
 from captcha_solver.audit.findings.advice import proposal
 from captcha_solver.audit.findings.drift import drift_cells, schedule
@@ -37,7 +37,7 @@ from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import OptionError, SetupError
 from captcha_solver.report_files import CELLS, TRIALS
 
-Phase = Callable[[Workshop, Sequence[Result]], list[Stage]]
+Phase = Callable[[CellRunner, Sequence[Result]], list[Stage]]
 """What can be done once the phases before it are over, given what they found."""
 
 GO_ON = "what is finished is kept; the same command goes on where this one stopped"
@@ -67,24 +67,24 @@ class Campaign:
             raise SetupError(f"{where}: {error.strerror or error}; {GO_ON}") from error
 
     def _run(self, clock: Clock) -> dict[str, Any]:
-        workshop = self.workshop()
-        self._begin(workshop)
+        cell_runner = self.cell_runner()
+        self._begin(cell_runner)
         ledger = Ledger(self.out)
         left_out: list[LeftOut] = []
         try:
-            while stages := self.due(workshop, ledger.results, over := [each.cell for each in left_out]):
+            while stages := self.due(cell_runner, ledger.results, over := [each.cell for each in left_out]):
                 known = {*over, *(cell for each in stages for cell in each.cells)}
-                later = self._later(workshop, ledger.results, known)
-                left_out += run_stages(stages, workshop, ledger, clock, self.tell, later)
+                later = self._later(cell_runner, ledger.results, known)
+                left_out += run_stages(stages, cell_runner, ledger, clock, self.tell, later)
         except KeyboardInterrupt:
-            write_facts(self.facts(workshop, ledger.results, left_out), self.out)  # for a report on what is finished
+            write_facts(self.facts(cell_runner, ledger.results, left_out), self.out)  # for a report on what is finished
             raise
         ledger.settle()
-        return self.finish(workshop, ledger.results, left_out)
+        return self.finish(cell_runner, ledger.results, left_out)
 
-    def _begin(self, workshop: Workshop) -> None:
+    def _begin(self, cell_runner: CellRunner) -> None:
         """Say in the folder what is audited there; ``OptionError`` where it holds the audit of something else."""
-        facts = self.facts(workshop)
+        facts = self.facts(cell_runner)
         if (self.out / FACTS).exists():
             known = read_facts(self.out).identity
             differing = [
@@ -100,21 +100,21 @@ class Campaign:
             raise OptionError(f"{self.out}: expected a new folder, received one with {found[0]} and no {FACTS}")
         write_facts(facts, self.out)
 
-    def _later(self, workshop: Workshop, results: Sequence[Result], known: Collection[Cell]) -> list[Cell]:
+    def _later(self, cell_runner: CellRunner, results: Sequence[Result], known: Collection[Cell]) -> list[Cell]:
         """Cells that will be due after those known, as far as can be told by now."""
         done = {result.cell for result in results}
-        cells = [cell for phase in self._phases for stage in phase(workshop, results) for cell in stage.cells]
+        cells = [cell for phase in self._phases for stage in phase(cell_runner, results) for cell in stage.cells]
         return [cell for cell in dict.fromkeys(cells) if cell not in done and cell not in known]
 
-    def workshop(self) -> Workshop:
+    def cell_runner(self) -> CellRunner:
         """Where the cells are done, with the subject's images divided."""
         most = max((labels for labels in self.settings.budgets), default=0)
         adapts = self.subject.design is not None and self.settings.scope == Scope.FULL
         wanted = max(most, ADAPTED_LABELS if adapts else 0)
         parts = split(self.subject, labels=wanted, tested=self.settings.tested, seed=self.settings.seed)
-        return Workshop(self.subject, parts, self.settings, self.out)
+        return CellRunner(self.subject, parts, self.settings, self.out)
 
-    def due(self, workshop: Workshop, results: Sequence[Result], left_out: Collection[Cell] = ()) -> list[Stage]:
+    def due(self, cell_runner: CellRunner, results: Sequence[Result], left_out: Collection[Cell] = ()) -> list[Stage]:
         """The stages that can be done now: of the first phase with cells neither done nor left out; none at the end.
 
         Later phases depend on what earlier ones measured. The same results always give the same cells, wherever they
@@ -123,43 +123,43 @@ class Campaign:
         over = {result.cell for result in results} | set(left_out)
         for phase in self._phases:
             stages = [
-                Stage(each.name, tuple(c for c in each.cells if c not in over)) for each in phase(workshop, results)
+                Stage(each.name, tuple(c for c in each.cells if c not in over)) for each in phase(cell_runner, results)
             ]
             if stages := [each for each in stages if each.cells]:
                 return stages
         return []
 
-    def finish(self, workshop: Workshop, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    def finish(self, cell_runner: CellRunner, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, Any]:
         """Write the report on what was done; it is also returned."""
-        self.due(workshop, results, [each.cell for each in left_out])  # names the variants that the results speak of
-        facts = self.facts(workshop, results, left_out)
+        self.due(cell_runner, results, [each.cell for each in left_out])  # names the variants that the results speak of
+        facts = self.facts(cell_runner, results, left_out)
         write_facts(facts, self.out)
         report = build(facts, results)
-        write_report(report, self.out, sheet(workshop, results, fold_case=self.settings.fold_case))
+        write_report(report, self.out, sheet(cell_runner, results, fold_case=self.settings.fold_case))
         return report
 
-    def facts(self, workshop: Workshop, results: Sequence[Result] = (), left_out: Sequence[LeftOut] = ()) -> Facts:
+    def facts(self, cell_runner: CellRunner, results: Sequence[Result] = (), left_out: Sequence[LeftOut] = ()) -> Facts:
         """What the report rests on besides the results."""
         tested = {result.cell.condition for result in results}
         design = self.subject.design
         names = names_of(design) if design else []
         variants = {
             condition: Changed(tuple((names[place], severity) for place, severity in variant.changed))
-            for condition, variant in workshop.variants.items()
+            for condition, variant in cell_runner.variants.items()
             if condition in tested
         }
         return Facts(
-            design=Audited(self.subject.name, self.subject.kind, len(workshop.split.tested)),
-            provenance=provenance_here(self.subject, workshop.split, self.settings),
+            design=Audited(self.subject.name, self.subject.kind, len(cell_runner.split.tested)),
+            provenance=provenance_here(self.subject, cell_runner.split, self.settings),
             fold_case=self.settings.fold_case,
             prices=self.settings.prices,
-            flags=(*workshop.split.flags, *self._missing(), *self._dropped(len(workshop.split.pool))),
+            flags=(*cell_runner.split.flags, *self._missing(), *self._dropped(len(cell_runner.split.pool))),
             variants=variants,
-            legibility=workshop.legibility([BASE, *variants] if variants else []),
+            legibility=cell_runner.legibility([BASE, *variants] if variants else []),
             drift=tuple(each.condition for each in schedule(design)) if design else (),
             proposed=self._proposed if self._proposed in tested else None,
             left_out=tuple(left_out),
-            animated=workshop.split.animated,
+            animated=cell_runner.split.animated,
         )
 
     def _proposal(self, advice: Sequence[Mapping[str, Any]]) -> Variant | None:
@@ -181,48 +181,48 @@ class Campaign:
             self._stages_perturbed,
         )
 
-    def _stages_labels(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_labels(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
         """The label curve, without an attacker who has the generator itself."""
-        return self._doable(label_stages(self.settings, len(workshop.split.pool)))
+        return self._doable(label_stages(self.settings, len(cell_runner.split.pool)))
 
-    def _stages_first(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
-        return self._doable(first_stages(self.subject, self.settings, len(workshop.split.pool)))
+    def _stages_first(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
+        return self._doable(first_stages(self.subject, self.settings, len(cell_runner.split.pool)))
 
-    def _stages_features(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_features(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
             return []
         stages, variants = feature_stages(self.subject.design)
-        workshop.variants |= variants
+        cell_runner.variants |= variants
         return self._doable(stages)
 
-    def _stages_pairs(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_pairs(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
         if self.subject.design is None:
             return []
-        effects = effects_of(results, workshop.variants, fold_case=self.settings.fold_case)
+        effects = effects_of(results, cell_runner.variants, fold_case=self.settings.fold_case)
         stage, variants = pair_stage(self.subject.design, effects)
-        workshop.variants |= variants
+        cell_runner.variants |= variants
         return self._doable([stage])
 
-    def _stages_perturbed(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_perturbed(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
         """What an owner could add to a design, and what he could change of it from time to time."""
         stages = []
         if self._untrainable is None:  # a perturbation needs the network's gradient
-            stages.append(perturbation_stage(len(workshop.split.pool)))
+            stages.append(perturbation_stage(len(cell_runner.split.pool)))
         if self.subject.design is not None:
             steps = schedule(self.subject.design)
-            workshop.variants |= {variant.condition: variant for variant in steps}
+            cell_runner.variants |= {variant.condition: variant for variant in steps}
             stages.append(Stage("drift", tuple(drift_cells(steps, TRAINED))))
         return self._doable(stages)
 
-    def _stages_proposal(self, workshop: Workshop, results: Sequence[Result]) -> list[Stage]:
+    def _stages_proposal(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
         """The proposal of ``--improve``, once all that it rests on is measured."""
         if not self.improve or self.subject.design is None:
             return []
-        variant = self._proposal(advice_of(self.facts(workshop, results), results))
+        variant = self._proposal(advice_of(self.facts(cell_runner, results), results))
         if variant is None:
             return []
         self._proposed = variant.condition
-        workshop.variants[variant.condition] = variant
+        cell_runner.variants[variant.condition] = variant
         return self._doable([Stage("the proposal", (trained_anew(variant),))])
 
     def _doable(self, stages: Sequence[Stage]) -> list[Stage]:

@@ -40,7 +40,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialRecord:
     """One image in one cell: what it says and what was read. Times are not in it: it must be the same every time."""
 
     cell: str
@@ -61,7 +61,7 @@ class Result:
     """What a finished cell cost, and its outcomes."""
 
     cell: Cell
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[TrialRecord]
     train_core_s: float = 0.0
     train_accuracy: float | None = None
     ms_per_solve: float = 0.0
@@ -69,7 +69,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """A finished cell as ``cells.jsonl`` has it: all of its result but the outcomes, of which it has the number."""
 
     cell: Cell
@@ -80,10 +80,10 @@ class Entry:
     model_sha256: str
 
 
-def outcomes(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[Outcome]:
+def outcomes(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[TrialRecord]:
     """Pair what was asked with what was read."""
     return [
-        Outcome(cell.id, sample.id, sample.text, solution.text, round(solution.confidence, 6), solution.failure)
+        TrialRecord(cell.id, sample.id, sample.text, solution.text, round(solution.confidence, 6), solution.failure)
         for sample, solution in zip(samples, solutions, strict=True)
     ]
 
@@ -171,9 +171,9 @@ def read_files(folder: Path) -> Found:
 
     Nothing is written, and cells are read before trials, so that it can be asked of an audit under way.
     """
-    entries, cells_whole = _records(Entry, folder / CELLS)
-    trials, trials_whole = _records(Outcome, folder / TRIALS)
-    by_cell: dict[str, list[Outcome]] = {}
+    entries, cells_whole = _records(LedgerEntry, folder / CELLS)
+    trials, trials_whole = _records(TrialRecord, folder / TRIALS)
+    by_cell: dict[str, list[TrialRecord]] = {}
     for outcome in trials:
         by_cell.setdefault(outcome.cell, []).append(outcome)
     results: dict[str, Result] = {}
@@ -192,12 +192,12 @@ def read_files(folder: Path) -> Found:
 
 
 def _entry(result: Result) -> dict[str, Any]:
-    known = {each.name: getattr(result, each.name) for each in fields(Entry) if each.name != "n"}
-    return asdict(Entry(**known, n=len(result.outcomes)))
+    known = {each.name: getattr(result, each.name) for each in fields(LedgerEntry) if each.name != "n"}
+    return asdict(LedgerEntry(**known, n=len(result.outcomes)))
 
 
-def _result(entry: Entry, outcomes: Sequence[Outcome]) -> Result:
-    known = {each.name: getattr(entry, each.name) for each in fields(Entry) if each.name != "n"}
+def _result(entry: LedgerEntry, outcomes: Sequence[TrialRecord]) -> Result:
+    known = {each.name: getattr(entry, each.name) for each in fields(LedgerEntry) if each.name != "n"}
     return Result(**known, outcomes=outcomes)
 
 

@@ -23,7 +23,7 @@ from captcha_solver.audit.provenance import Provenance
 from captcha_solver.audit.runner import LeftOut
 from captcha_solver.audit_settings import Prices
 from captcha_solver.errors import DatasetError
-from captcha_solver.records import ADDED, parse_record
+from captcha_solver.records import parse_record
 
 SCHEMA_VERSION = 1
 FACTS = "audit.json"
@@ -36,7 +36,7 @@ OVERFITTED = 0.3  # how much more of its own labels than of the tested images an
 class Changed:
     """A changed design: each changed distortion's name and its severity now, 0 where it was taken away."""
 
-    severities: tuple[tuple[str, float], ...] = ()
+    severities: tuple[tuple[str, int | float], ...] = ()  # as they were written: 0 stays 0
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class Facts:
     drift: tuple[str, ...] = ()  # the conditions of the schedule, in order
     proposed: str | None = None  # the condition that all advice together amounts to, where it was drawn
     left_out: tuple[LeftOut, ...] = ()
-    animated: int = field(default=0, metadata={ADDED: True})  # tested images whose frames differ
+    animated: int = 0  # tested images whose frames differ
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def read_facts(folder: Path) -> Facts:
     """The facts of the audit in ``folder``; ``DatasetError`` where it has none that can be read."""
     path = folder / FACTS
     try:
-        return parse_record(Facts, path.read_bytes())
+        return parse_record(Facts, path.read_bytes(), added=("animated",))
     except FileNotFoundError:
         raise DatasetError(f"{folder}: expected the folder of an audit, found no {FACTS}") from None
     except ValueError as error:

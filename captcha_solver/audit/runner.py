@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from captcha_solver.audit.attackers.attacks import UNLIMITED_STEPS
-from captcha_solver.audit.attackers.cell_runner import PERTURBED, Workshop
+from captcha_solver.audit.attackers.cell_runner import PERTURBED, CellRunner
 from captcha_solver.audit.attackers.perturb import perturbation_of
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
 from captcha_solver.audit.plan import Stage
@@ -63,7 +63,7 @@ Tell = Callable[[str, int, int, float], None]
 
 def run_stages(
     stages: Sequence[Stage],
-    workshop: Workshop,
+    cell_runner: CellRunner,
     ledger: Ledger,
     clock: Clock,
     tell: Tell = lambda *_: None,
@@ -75,48 +75,48 @@ def run_stages(
     for place, stage in enumerate(stages):
         after = [*(cell for cells in todo[place + 1 :] for cell in cells), *later]
         for done, cell in enumerate(todo[place]):
-            tell(stage.name, done, len(todo[place]), rest_s([*todo[place][done:], *after], workshop, clock))
-            found = do_cell(cell, workshop, clock)
+            tell(stage.name, done, len(todo[place]), rest_s([*todo[place][done:], *after], cell_runner, clock))
+            found = do_cell(cell, cell_runner, clock)
             if isinstance(found, LeftOut):
                 left_out.append(found)
             else:
                 ledger.add(found)
-        tell(stage.name, len(todo[place]), len(todo[place]), rest_s(after, workshop, clock))
+        tell(stage.name, len(todo[place]), len(todo[place]), rest_s(after, cell_runner, clock))
     return left_out
 
 
-def do_cell(cell: Cell, workshop: Workshop, clock: Clock) -> Result | LeftOut:
+def do_cell(cell: Cell, cell_runner: CellRunner, clock: Clock) -> Result | LeftOut:
     """The result of a cell; left out, with why, where it does not fit into the minutes or cannot be trained."""
-    guessed, trained = guess_s(cell, workshop), workshop.must_train(cell)
+    guessed, trained = guess_s(cell, cell_runner), cell_runner.must_train(cell)
     needed = clock.estimate_s(guessed, trained=trained)
     if needed > clock.left_s():
         return LeftOut(cell, f"needs about {needed:.0f} s, and the time was up")
     began = time.monotonic()
     try:
-        result = workshop.do(cell, clock.ends_at - EXPORT_S)
+        result = cell_runner.do(cell, clock.ends_at - EXPORT_S)
     except (OptionError, DatasetError, OutOfTimeError) as error:  # it cannot be trained: the others can
         return LeftOut(cell, str(error))
     clock.learn(guessed, time.monotonic() - began, trained=trained)
     return result
 
 
-def rest_s(cells: Iterable[Cell], workshop: Workshop, clock: Clock) -> float:
+def rest_s(cells: Iterable[Cell], cell_runner: CellRunner, clock: Clock) -> float:
     """What cells take together; an attacker who is needed for several is trained for the first of them."""
-    total, armed = 0.0, set()
+    total, prepared = 0.0, set()
     for cell in cells:
         attacker = (cell.attack, cell.labels, cell.trained_on, cell.seed)
-        trained = workshop.must_train(cell) and attacker not in armed
-        total += clock.estimate_s(guess_s(cell, workshop, trained=trained), trained=trained)
-        armed.add(attacker)
+        trained = cell_runner.must_train(cell) and attacker not in prepared
+        total += clock.estimate_s(guess_s(cell, cell_runner, trained=trained), trained=trained)
+        prepared.add(attacker)
     return min(total, max(clock.left_s(), 0.0))
 
 
-def guess_s(cell: Cell, workshop: Workshop, *, trained: bool | None = None) -> float:
+def guess_s(cell: Cell, cell_runner: CellRunner, *, trained: bool | None = None) -> float:
     """What a cell takes on some machine; only the ratios of such guesses are used once cells were timed."""
-    guessed = workshop.settings.tested * READ_S[cell.attack]
+    guessed = cell_runner.settings.tested * READ_S[cell.attack]
     if perturbation := perturbation_of(cell.condition):
         guessed += PERTURBED * perturbation[0].steps * PERTURB_S
-    if not (workshop.must_train(cell) if trained is None else trained):
+    if not (cell_runner.must_train(cell) if trained is None else trained):
         return guessed
     steps = UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels)
     return guessed + START_S + STEP_S[cell.attack] * steps

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import Result, in_order, read_files
 from captcha_solver.audit.findings import findings
 from captcha_solver.audit.pages import page
@@ -14,8 +14,7 @@ from captcha_solver.audit.report import FACTS, Facts, build, read_facts
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
-from captcha_solver.sheet import Answer, contact_sheet
-from captcha_solver.sheet import Cell as SheetCell
+from captcha_solver.sheet import SheetAnswer, SheetCell, contact_sheet
 
 SHOWN = 12  # images of each kind, solved and unsolved
 
@@ -59,12 +58,12 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
         raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
 
 
-def sheet(workshop: Workshop, results: Sequence[Result], *, fold_case: bool) -> bytes | None:
+def sheet(cell_runner: CellRunner, results: Sequence[Result], *, fold_case: bool) -> bytes | None:
     """PNG of images that the best attack solved and did not, the surest answers of each first."""
     best = findings.best_of(results, fold_case=fold_case)
     if best is None:
         return None
-    images = {sample.id: sample for sample in workshop.tested(best.cell.condition)}
+    images = {sample.id: sample for sample in cell_runner.tested(best.cell.condition)}
     ordered = sorted(best.outcomes, key=lambda outcome: -outcome.confidence)
     chosen = []
     for wanted in (True, False):
@@ -75,7 +74,7 @@ def sheet(workshop: Workshop, results: Sequence[Result], *, fold_case: bool) -> 
             images[o.sample].image,
             f"{'solved' if o.solved(fold_case=fold_case) else 'not solved'}, {o.confidence:.2f}",
             o.truth,
-            (Answer(best.cell.attack, o.text, o.solved(fold_case=fold_case)),),
+            (SheetAnswer(best.cell.attack, o.text, o.solved(fold_case=fold_case)),),
         )
         for o in chosen
         if o.sample in images

@@ -62,10 +62,10 @@ def audit(subject: str, out: Path, **how: Any) -> int:
         prices=Prices(how["price_core_hour"], how["price_label"], how["price_attempt"]),
     )
     if how["queue"]:
-        from captcha_solver.cli.queued_audit import Place, Wish, audit_queued
+        from captcha_solver.cli.queued_audit import Place, QueueRequest, audit_queued
 
-        wish = Wish(subject, command, settings, how["improve"])
-        report = audit_queued(wish, Place(how["queue"], how["key"]), out)
+        request = QueueRequest(subject, command, settings, how["improve"])
+        report = audit_queued(request, Place(how["queue"], how["key"]), out)
     else:
         report = Campaign(open_subject(subject, command=command), settings, out, _tell, improve=how["improve"]).run()
     _show(report, how["form"])

@@ -15,7 +15,7 @@ from captcha_solver.designs.drawing.draw import draw_run
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
 from captcha_solver.score import SetScore, is_solved, run_trials, score_trials
-from captcha_solver.sheet import Answer, Cell, contact_sheet
+from captcha_solver.sheet import SheetAnswer, SheetCell, contact_sheet
 from captcha_solver.solver import load_solver
 from captcha_solver.types import Sample, Trial
 
@@ -26,7 +26,7 @@ SHOWN = 4  # images of each design on the contact sheet
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DemoResult:
     """One design: its samples, and the trials of each route on them."""
 
     design: str
@@ -65,7 +65,7 @@ def solve_directly(count: int, seed: int, out: Path) -> int:
         for samples in drawings(count, seed):
             done(count)
             trials = {route: run_trials(solver, samples, done=done) for route, solver in solvers.items()}
-            results.append(Result(samples[0].design, samples, trials))
+            results.append(DemoResult(samples[0].design, samples, trials))
     show_results(results, {route: solver.recognizer.model_sha256 for route, solver in solvers.items()}, seed)
     save_sheet(results, out)
     return DONE
@@ -87,7 +87,7 @@ def drawn(name: str, indices: range, seed: int) -> list[Sample]:
     ]
 
 
-def show_results(results: Sequence[Result], models: Mapping[str, str], seed: int) -> None:
+def show_results(results: Sequence[DemoResult], models: Mapping[str, str], seed: int) -> None:
     """The table: a line a design, what each route solved of it, and how long an image took. ``models``: SHA-256."""
     headers = ["design", "n"]
     for route in ROUTES:
@@ -107,17 +107,17 @@ def show_results(results: Sequence[Result], models: Mapping[str, str], seed: int
     click.echo(f"whole texts read right, upper and lower case not told apart; seed {seed}; models: {hashes}")
 
 
-def save_sheet(results: Sequence[Result], out: Path) -> None:
+def save_sheet(results: Sequence[DemoResult], out: Path) -> None:
     """The picture: the first images of each design with the answers of both routes."""
     path = out / "contact-sheet.png"
     path.write_bytes(encode_png(contact_sheet([cell for result in results for cell in cells(result)], columns=SHOWN)))
     click.echo(f"contact sheet: {path}")
 
 
-def cells(result: Result) -> list[Cell]:
+def cells(result: DemoResult) -> list[SheetCell]:
     """The first images of a design, each with the answers of both routes."""
     return [
-        Cell(
+        SheetCell(
             image=sample.image,
             heading=result.design,
             truth=sample.text,
@@ -127,8 +127,8 @@ def cells(result: Result) -> list[Cell]:
     ]
 
 
-def _answer(route: str, trial: Trial) -> Answer:
-    return Answer(route, trial.solution.text, is_solved(trial, fold_case=True))
+def _answer(route: str, trial: Trial) -> SheetAnswer:
+    return SheetAnswer(route, trial.solution.text, is_solved(trial, fold_case=True))
 
 
 if __name__ == "__main__":

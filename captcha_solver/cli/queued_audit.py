@@ -18,9 +18,9 @@ from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.cli.output import complain, warn_each
 from captcha_solver.client.address import is_local
 from captcha_solver.client.audits import TOML, ZIP, AuditState, Order, begin, files, wait
-from captcha_solver.client.parcels import Limits, Parcel, packed, survey
+from captcha_solver.client.parcels import Parcel, ParcelLimits, packed, survey
 from captcha_solver.client.patience import Patience
-from captcha_solver.client.service import Service
+from captcha_solver.client.service import ServiceClient
 from captcha_solver.dataset import labelled_rows, writable_folder, write_folder
 from captcha_solver.designs.load import builtin_designs
 from captcha_solver.errors import DatasetError, ServiceError, SetupError
@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class QueueRequest:
     """What is to be audited, as the command line has it, and how."""
 
     subject: str
@@ -51,16 +51,16 @@ class Wish:
     improve: bool
 
 
-def audit_queued(wish: Wish, place: Place, out: Path) -> dict[str, Any]:
+def audit_queued(request: QueueRequest, place: Place, out: Path) -> dict[str, Any]:
     """Have a service do an audit, and write its report's files into ``out``; the report.
 
     The same command, run again, finds the same audit and goes on waiting for it.
     """
     writable_folder(out)
-    order = order_of(wish, out)
+    order = order_of(request, out)
     _warn_of_plain_text(place)
     patience = Patience(RETRY_FOR_S, lambda text: complain(text, kind="note"))
-    with Service(place.url, place.key, patience) as service:
+    with ServiceClient(place.url, place.key, patience) as service:
         audit = begin(service, order)
         complain(f"audit {audit.id} is {audit.status}", kind="note")
         try:
@@ -76,14 +76,14 @@ def audit_queued(wish: Wish, place: Place, out: Path) -> dict[str, Any]:
     return report
 
 
-def order_of(wish: Wish, out: Path) -> Order:
+def order_of(request: QueueRequest, out: Path) -> Order:
     """What is sent: a design as its TOML text, all else as images; those that a program here draws lie in ``out``."""
-    subject = open_subject(wish.subject, command=wish.command)
-    options = _options(subject, wish)
+    subject = open_subject(request.subject, command=request.command)
+    options = _options(subject, request)
     if isinstance(subject, DesignSubject):
-        path = builtin_designs().get(wish.subject) or Path(wish.subject)
+        path = builtin_designs().get(request.subject) or Path(request.subject)
         return Order(TOML, path.read_bytes(), options)
-    folder = subject.folder if isinstance(subject, FolderSubject) else _drawn(subject, wish.settings, out / DRAWN)
+    folder = subject.folder if isinstance(subject, FolderSubject) else _drawn(subject, request.settings, out / DRAWN)
     return Order(ZIP, _zip(folder), options)
 
 
@@ -92,14 +92,14 @@ def images_needed(settings: AuditSettings) -> int:
     return max(settings.tested + max(settings.budgets), math.ceil(settings.tested / TEST_SHARE))
 
 
-def _options(subject: Subject, wish: Wish) -> dict[str, str]:
-    settings = wish.settings
+def _options(subject: Subject, request: QueueRequest) -> dict[str, str]:
+    settings = request.settings
     options = {
         "budgets": ",".join(map(str, settings.budgets)),
         "tested": str(settings.tested),
         "seed": str(settings.seed),
         "fold_case": json.dumps(settings.fold_case),
-        "improve": json.dumps(wish.improve),
+        "improve": json.dumps(request.improve),
         "price_core_hour": repr(float(settings.prices.core_hour)),
         "price_label": repr(float(settings.prices.label)),
         "price_attempt": repr(float(settings.prices.attempt)),
@@ -121,7 +121,7 @@ def _drawn(subject: Subject, settings: AuditSettings, folder: Path) -> Path:
 def _zip(folder: Path) -> bytes:
     """A zip of the labelled images of a folder, in the order of its labels."""
     labels = {row.filename: row.label for row in labelled_rows(folder)}
-    found = survey(folder, Limits())
+    found = survey(folder, ParcelLimits())
     entries = {entry.file: entry for entry in found.entries}
     unlabelled = len(entries.keys() - labels.keys())
     notes = list(LabelUse(0, 0, unlabelled).told)
@@ -135,7 +135,7 @@ def _zip(folder: Path) -> bytes:
         return archive.read()
 
 
-def _waited(service: Service, audit: AuditState) -> AuditState:
+def _waited(service: ServiceClient, audit: AuditState) -> AuditState:
     """The audit once it has ended; meanwhile, on a terminal, where it is."""
 
     def tell(state: AuditState) -> None:

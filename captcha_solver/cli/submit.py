@@ -25,10 +25,10 @@ from captcha_solver.cli.output import (
 from captcha_solver.cli.read import FIELDS, show_scores, solution_row, views_option
 from captcha_solver.client.address import is_local
 from captcha_solver.client.delivery import Watch, deliver, send
-from captcha_solver.client.nouns import JobState, Model, Options
-from captcha_solver.client.parcels import MIB, Limits, Parcel, Survey, parcels, survey
+from captcha_solver.client.parcels import MIB, Parcel, ParcelLimits, Survey, parcels, survey
 from captcha_solver.client.patience import Patience
-from captcha_solver.client.service import Service
+from captcha_solver.client.records import JobState, ServedModel, SubmitOptions
+from captcha_solver.client.service import ServiceClient
 from captcha_solver.decoding.decode import parse_length
 from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.folders.labels_csv import LabelUse
@@ -38,11 +38,11 @@ from captcha_solver.voting import VoteFit, parse_views
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 HERE = "http://127.0.0.1:8000"
-PLAIN = Limits()
+PLAIN = ParcelLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SubmitRequest:
     """How the images are to be read, as the command line has it."""
 
     model: str | None
@@ -58,13 +58,13 @@ class Asked:
             parse_length(self.length)
         parse_views(self.views, VoteFit())
 
-    def options(self, offered: Sequence[Model]) -> Options:
+    def options(self, offered: Sequence[ServedModel]) -> SubmitOptions:
         """What jobs are made with: a model as it is now, so that another one of the same name makes another job."""
         fit = [model for model in offered if model.name == self.model or (self.model is None and model.usual)]
         if not fit:
             names = ", ".join(model.name for model in offered)
             raise OptionError(f"expected a model of the service ({names}), received {self.model!r}")
-        return Options(fit[0], self.charset, self.length, self.fold_case, self.views)
+        return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views)
 
 
 def submitting_options(command: CommandT) -> CommandT:
@@ -103,8 +103,8 @@ def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form
     Where a folder has a labels.csv, the answers are scored. Without --wait it prints the ids of the jobs and ends.
     Run again, the same command finds the same jobs and goes on; so Ctrl-C stops only the waiting.
     """
-    asked = Asked(given["model"], given["charset"], given["length"], given["fold_case"], given["views"])
-    limits = Limits(given["part_images"], given["part_mib"] * MIB)
+    asked = SubmitRequest(given["model"], given["charset"], given["length"], given["fold_case"], given["views"])
+    limits = ParcelLimits(given["part_images"], given["part_mib"] * MIB)
     surveys, problems = _surveys(folders, limits)
     warn_each(problems, kind="warning" if surveys else "error")
     if not surveys:
@@ -114,7 +114,7 @@ def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form
     again = _command(context)
     patience = Patience(given["retry_for"], lambda text: complain(text, kind="note"))
     try:
-        with Service(given["url"], given["key"], patience) as service:
+        with ServiceClient(given["url"], given["key"], patience) as service:
             _warn_of_plain_text(given["url"], given["key"])
             options = asked.options(service.models())
             if wait:
@@ -127,7 +127,7 @@ def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form
     return NOT_ALL if problems else DONE
 
 
-def _surveys(folders: Sequence[str], limits: Limits) -> tuple[list[Survey], list[str]]:
+def _surveys(folders: Sequence[str], limits: ParcelLimits) -> tuple[list[Survey], list[str]]:
     """The folders that can be sent, and what is wrong with them or with the others."""
     surveys: list[Survey] = []
     problems: list[str] = []
@@ -143,7 +143,7 @@ def _surveys(folders: Sequence[str], limits: Limits) -> tuple[list[Survey], list
     return surveys, problems
 
 
-def _leave(service: Service, cut: Sequence[Parcel], options: Options, jobs: list[str]) -> list[str]:
+def _leave(service: ServiceClient, cut: Sequence[Parcel], options: SubmitOptions, jobs: list[str]) -> list[str]:
     """Send all, and print the ids of the jobs; what could not be sent."""
     problems = [
         f"{printable(str(parcel.folder / entry.file))}: {entry.failure}"
@@ -161,7 +161,9 @@ def _leave(service: Service, cut: Sequence[Parcel], options: Options, jobs: list
     return problems
 
 
-def _wait(service: Service, cut: Sequence[Parcel], options: Options, form: str, jobs: list[str]) -> list[str]:
+def _wait(
+    service: ServiceClient, cut: Sequence[Parcel], options: SubmitOptions, form: str, jobs: list[str]
+) -> list[str]:
     """Send all, show each answer and then the scores; what could not be read."""
     problems: list[str] = []
     trials: dict[Path, list[Trial]] = {parcel.folder: [] for parcel in cut}
@@ -181,7 +183,7 @@ def _wait(service: Service, cut: Sequence[Parcel], options: Options, form: str, 
     return problems
 
 
-def _score(cut: Sequence[Parcel], trials: dict[Path, list[Trial]], options: Options, form: str) -> None:
+def _score(cut: Sequence[Parcel], trials: dict[Path, list[Trial]], options: SubmitOptions, form: str) -> None:
     """The scores of labelled folders, as ``score`` shows them; on stderr where stdout is for programs."""
     scores: list[SetScore] = []
     for folder, own in trials.items():

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from captcha_solver.client.nouns import FINAL, parsed
-from captcha_solver.client.service import Service
+from captcha_solver.client.records import FINAL, parsed
+from captcha_solver.client.service import ServiceClient
 from captcha_solver.errors import ServiceError
 
 ASK_EVERY_S = 5.0
@@ -49,14 +49,14 @@ class AuditState:
         return self.status in FINAL
 
 
-def begin(service: Service, order: Order) -> AuditState:
+def begin(service: ServiceClient, order: Order) -> AuditState:
     """The audit of an order; one made by the same order before, where there is one."""
     headers = {"Idempotency-Key": order.key, "Content-Type": order.media}
     answer = service.answer("POST", "/v1/audits", params=dict(order.options), headers=headers, content=order.body)
     return _state(parsed(answer, lambda answer: answer.json()))
 
 
-def wait(service: Service, audit: AuditState, tell: Callable[[AuditState], None]) -> AuditState:
+def wait(service: ServiceClient, audit: AuditState, tell: Callable[[AuditState], None]) -> AuditState:
     """Tell how far an audit is until it has ended; ``ServiceError`` where it ended without a report."""
     while not audit.final:
         tell(audit)
@@ -67,7 +67,7 @@ def wait(service: Service, audit: AuditState, tell: Callable[[AuditState], None]
     return audit
 
 
-def files(service: Service, audit: AuditState, wanted: frozenset[str]) -> dict[str, bytes]:
+def files(service: ServiceClient, audit: AuditState, wanted: frozenset[str]) -> dict[str, bytes]:
     """Those of the files of an audit's report that are wanted; whatever else the service sends is left."""
     data = service.answer("GET", f"/v1/audits/{audit.id}/files").content
     try:

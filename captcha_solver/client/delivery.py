@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from captcha_solver.client.nouns import Answer, JobState, Model, Options, job_of, parsed
 from captcha_solver.client.parcels import Entry, Parcel, packed
 from captcha_solver.client.patience import backoff_s
-from captcha_solver.client.service import Service, StreamCutError
+from captcha_solver.client.records import FetchedAnswer, JobState, ServedModel, SubmitOptions, job_of, parsed
+from captcha_solver.client.service import ServiceClient, StreamCutError
 from captcha_solver.decoding.decode import EMPTY
 from captcha_solver.types import Solution
 
@@ -32,9 +32,9 @@ class Delivered:
 
     parcel: Parcel
     job: JobState | None
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, FetchedAnswer]
 
-    def solutions(self, model: Model) -> Iterator[tuple[Entry, Solution]]:
+    def solutions(self, model: ServedModel) -> Iterator[tuple[Entry, Solution]]:
         """Each image of the parcel with its solution; one without an answer has one that says why."""
         unanswered = f"no answer: the job is {self.job.status}" if self.job else "not sent"
         place = 0
@@ -47,7 +47,7 @@ class Delivered:
 
 
 def send(
-    service: Service, parcels: Sequence[Parcel], options: Options, watch: Watch
+    service: ServiceClient, parcels: Sequence[Parcel], options: SubmitOptions, watch: Watch
 ) -> Iterator[tuple[Parcel, JobState | None]]:
     """Each parcel and its job: the one that the same submission made before, else a new one."""
     keys = [parcel.submission(options) for parcel in parcels]
@@ -64,7 +64,9 @@ def send(
         yield parcel, job
 
 
-def deliver(service: Service, parcels: Sequence[Parcel], options: Options, watch: Watch) -> Iterator[Delivered]:
+def deliver(
+    service: ServiceClient, parcels: Sequence[Parcel], options: SubmitOptions, watch: Watch
+) -> Iterator[Delivered]:
     """Each parcel with its answers, in order, as soon as they are whole."""
     waiting: deque[tuple[Parcel, JobState | None]] = deque()
     for sent in send(service, parcels, options, watch):
@@ -75,7 +77,9 @@ def deliver(service: Service, parcels: Sequence[Parcel], options: Options, watch
         yield _delivered(service, *waiting.popleft(), options, watch)
 
 
-def _delivered(service: Service, parcel: Parcel, job: JobState | None, options: Options, watch: Watch) -> Delivered:
+def _delivered(
+    service: ServiceClient, parcel: Parcel, job: JobState | None, options: SubmitOptions, watch: Watch
+) -> Delivered:
     watch.done(len(parcel.entries) - len(parcel.sent))
     if job is None:
         return Delivered(parcel, None, {})
@@ -87,7 +91,7 @@ def _delivered(service: Service, parcel: Parcel, job: JobState | None, options: 
     return Delivered(parcel, job, answers)
 
 
-def follow(service: Service, job_id: str) -> Iterator[JobState]:
+def follow(service: ServiceClient, job_id: str) -> Iterator[JobState]:
     """Each state of a job as it changes, the final one last. A stream that is cut is taken up where it was; where
     several brought nothing, the job is asked again and again instead."""
     last_id, state, cuts = "", None, 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO
 
-from captcha_solver.client.nouns import Options
+from captcha_solver.client.records import SubmitOptions
 from captcha_solver.dataset import labelled_rows, read_named
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.folders.contents import Finder, look_into
@@ -27,7 +27,7 @@ RENAMED = "renamed-"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ParcelLimits:
     """What one job takes at most; the service's own limits are not below these, unless it was set up so."""
 
     images: int = 5_000
@@ -76,14 +76,14 @@ class Parcel:
         """The images that go to the service, in the order of the job's answers."""
         return [entry for entry in self.entries if entry.failure is None]
 
-    def submission(self, options: Options) -> str:
+    def submission(self, options: SubmitOptions) -> str:
         """SHA-256 of all that is asked for: the same images, labels and options are the same submission."""
         asked = [options.fields(), options.model.sha256]
         images = [[entry.name, entry.label, entry.sha256] for entry in self.sent]
         return hashlib.sha256(json.dumps([asked, images]).encode()).hexdigest()
 
 
-def survey(folder: Path, limits: Limits) -> Survey:
+def survey(folder: Path, limits: ParcelLimits) -> Survey:
     """Look at each image of ``folder`` once: all that are pictures, and all that ``labels.csv`` names."""
     here = look_into(folder)
     rows = labelled_rows(folder) if (folder / LABELS).is_file() else []
@@ -99,7 +99,7 @@ def survey(folder: Path, limits: Limits) -> Survey:
     return Survey(folder, tuple(entries), problems, here.told(used=used))
 
 
-def _entry(finder: Finder, file: str, index: int, label: str | None, limits: Limits) -> Entry:
+def _entry(finder: Finder, file: str, index: int, label: str | None, limits: ParcelLimits) -> Entry:
     data, failure = read_named(finder, file)
     if not failure and len(data) > limits.file_bytes:
         failure = f"expected a file of at most {limits.file_bytes:,} bytes, received {len(data):,}"
@@ -115,7 +115,7 @@ def name_in_archive(file: str, index: int) -> str:
     return f"{RENAMED}{index:06}{suffix if KEPT.fullmatch(f'a{suffix}') else ''}"
 
 
-def parcels(found: Survey, limits: Limits) -> list[Parcel]:
+def parcels(found: Survey, limits: ParcelLimits) -> list[Parcel]:
     """The images of a folder in order, cut where a job would get too many of them or too many bytes."""
     cut: list[list[Entry]] = [[]]
     size = 0

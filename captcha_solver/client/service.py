@@ -6,19 +6,19 @@ from types import ModuleType, TracebackType
 from typing import IO, Any
 
 from captcha_solver.client.address import checked_key, checked_url, is_local
-from captcha_solver.client.nouns import (
+from captcha_solver.client.patience import Patience, seconds_of
+from captcha_solver.client.problems import refusal
+from captcha_solver.client.records import (
     SUBMISSION,
-    Answer,
+    FetchedAnswer,
     JobState,
-    Model,
-    Options,
+    ServedModel,
+    SubmitOptions,
     answer_of,
     job_of,
     model_of,
     parsed,
 )
-from captcha_solver.client.patience import Patience, seconds_of
-from captcha_solver.client.problems import refusal
 from captcha_solver.errors import ServiceError, SetupError
 
 AGAIN = frozenset({429, 502, 503, 504})  # statuses that pass: busy, full, or a proxy whose server restarts
@@ -32,7 +32,7 @@ class StreamCutError(ServiceError):
     """An event stream ended, or never began; the job goes on, and so may whoever watches it."""
 
 
-class Service:
+class ServiceClient:
     """The service at ``url``. Use it in a ``with`` block."""
 
     def __init__(self, url: str, key: str | None, patience: Patience) -> None:
@@ -46,13 +46,13 @@ class Service:
             trust_env=not is_local(self.url),  # a proxy is no way to this machine
         )
 
-    def __enter__(self) -> "Service":
+    def __enter__(self) -> "ServiceClient":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[ServedModel]:
         body = self._ask("GET", "/v1/models")
         return parsed(body, lambda page: [model_of(each) for each in page["items"]])
 
@@ -70,7 +70,7 @@ class Service:
                 break
         return found
 
-    def submit(self, archive: IO[bytes], options: Options, submission: str) -> JobState:
+    def submit(self, archive: IO[bytes], options: SubmitOptions, submission: str) -> JobState:
         """The job of a zip of images. The same submission sent twice is one job."""
         body = self._ask(
             "POST",
@@ -102,7 +102,7 @@ class Service:
             raise StreamCutError(self._lost(error)) from error
         raise StreamCutError("the stream of events ended")
 
-    def answers(self, job_id: str, model: Model) -> Iterator[Answer]:
+    def answers(self, job_id: str, model: ServedModel) -> Iterator[FetchedAnswer]:
         """The answers that a job has, by index."""
         query: dict[str, Any] = {"limit": PAGE}
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from captcha_solver.locate.regions import Found
+from captcha_solver.locate.regions import LocatedText
 from captcha_solver.types import Box, Rgb
 from captcha_solver.views import View
 
@@ -34,7 +34,7 @@ def in_one_line(image: Rgb, lines: Sequence[Box]) -> View:
     return View(np.concatenate(parts, axis=1), pieces=tuple(pieces))
 
 
-def cuts(image: Rgb, found: Found) -> list[View]:
+def cuts(image: Rgb, found: LocatedText) -> list[View]:
     """What is to be read of an image: its text as a whole and, where it seems to have several lines, these in one."""
     whole = cut(image, found.whole)
     return [whole] if len(found.lines) < 2 else [whole, in_one_line(image, found.lines)]

@@ -25,7 +25,7 @@ MOST_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedText:
     """``whole`` holds all of the text; ``lines`` one region a line, top to bottom, at least one.
 
     Where there are several lines it is for a reading to say whether they are: letters can have a gap in their middle.
@@ -35,20 +35,20 @@ class Found:
     lines: tuple[Box, ...]
 
 
-def locate(image: Rgb) -> Found:
+def locate(image: Rgb) -> LocatedText:
     """Where the text in an (H, W, 3) uint8 image is; all of the image where none is found."""
     return regions(text_map(image), image.shape[:2])
 
 
-def regions(found: TextMap, size: tuple[int, int]) -> Found:
+def regions(found: TextMap, size: tuple[int, int]) -> LocatedText:
     """The regions of text in an image of ``size`` (H, W), whose map is ``found``."""
     text = _text(found.glyphs)
     if not text.any():
         everything = Box(0, 0, size[1], size[0])
-        return Found(everything, (everything,))
+        return LocatedText(everything, (everything,))
     whole = _region(text, found, size, (0, len(text)))
     edges = _line_edges(np.where(text, found.glyphs, 0).sum(axis=1, dtype=np.float32))
-    return Found(whole, tuple(_region(text, found, size, rows) for rows in pairwise(edges)))
+    return LocatedText(whole, tuple(_region(text, found, size, rows) for rows in pairwise(edges)))
 
 
 def _text(glyphs: NDArray[np.float32]) -> NDArray[np.bool_]:

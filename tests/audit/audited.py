@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.audit.attackers import cell_runner as workshop
-from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
+from captcha_solver.audit.attackers import cell_runner as cell_runner
+from captcha_solver.audit.attackers.attacks import ATTACKS, AttackInputs, PreparedAttack
 from captcha_solver.audit.attackers.perturb import Perturbation
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.subjects.subject import CommandSubject, DesignSubject, FolderSubject, Subject, open_subject
@@ -47,12 +47,12 @@ class Squinting:
     def missing(self) -> str | None:
         return None
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         if labels == 40 and self.name == "segmented":
             raise OptionError("expected labels that this attacker can learn, received 40")
         own = 1.0 if labels else None
         sha256 = hashlib.sha256(self.name.encode()).hexdigest()
-        return Armed(lambda samples: [self._solution(each, labels) for each in samples], sha256, 2.5, own)
+        return PreparedAttack(lambda samples: [self._solution(each, labels) for each in samples], sha256, 2.5, own)
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         luck = hashlib.sha256(f"{self.name}{sample.text}".encode()).digest()[0] / 256
@@ -77,8 +77,8 @@ def use_squinting(patch: pytest.MonkeyPatch) -> None:
     use_fakes(patch)
     for name in ("segmented", "sliding"):
         patch.setitem(ATTACKS, name, Squinting(name))
-    patch.setattr(workshop, "Adversary", Greying)
-    patch.setattr(workshop, "UNLIMITED_IMAGES", 40)
+    patch.setattr(cell_runner, "Adversary", Greying)
+    patch.setattr(cell_runner, "UNLIMITED_IMAGES", 40)
 
 
 def draw(rng: np.random.Generator) -> tuple[NDArray[np.uint8], str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from captcha_solver.audit import campaign, plan
-from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
+from captcha_solver.audit.attackers.attacks import ATTACKS, AttackInputs, PreparedAttack
 from captcha_solver.audit.subjects.subject import GivenSubject
 from captcha_solver.cli.demo import drawn
 from captcha_solver.designs.design import Design
@@ -35,16 +35,16 @@ class Fake:
 
     name: str
     trains: bool = True
-    arming: Callable[[Ammunition], None] = lambda _: None
-    armed: list[tuple[int, int]] = field(default_factory=list)  # labels asked for, images given
+    arming: Callable[[AttackInputs], None] = lambda _: None
+    prepared: list[tuple[int, int]] = field(default_factory=list)  # labels asked for, images given
 
     def missing(self) -> str | None:
         return None
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
-        self.arming(ammunition)
-        self.armed.append((labels, len(ammunition.labelled)))
-        return Armed(lambda samples: [self._solution(sample, labels) for sample in samples], self.name)
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
+        self.arming(inputs)
+        self.prepared.append((labels, len(inputs.labelled)))
+        return PreparedAttack(lambda samples: [self._solution(sample, labels) for sample in samples], self.name)
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         number = hashlib.sha256(sample.image).digest()[0]
@@ -52,7 +52,7 @@ class Fake:
         return Solution(Reading(sample.text if right else "?", (), number / 256), self.name, self.name, 2.0, None)
 
 
-def use_fakes(patch: pytest.MonkeyPatch, arming: Callable[[Ammunition], None] = lambda _: None) -> dict[str, Fake]:
+def use_fakes(patch: pytest.MonkeyPatch, arming: Callable[[AttackInputs], None] = lambda _: None) -> dict[str, Fake]:
     """Have audits made of fake attackers alone."""
     fakes = {name: Fake(name, arming=arming) for name in ("segmented", "sliding")}
     for name, fake in fakes.items():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
+from captcha_solver.audit.cells import BASE, Cell, Result, TrialRecord
 
 Answer = tuple[str, str, float]  # truth, what was read, confidence
 
@@ -14,7 +14,7 @@ def result(
     """A finished cell; its images are named by their place."""
     cell = Cell(attack, labels, condition, trained_on)
     outcomes = [
-        Outcome(cell.id, f"{place}.png", truth, text, sure, None if text else "no text")
+        TrialRecord(cell.id, f"{place}.png", truth, text, sure, None if text else "no text")
         for place, (truth, text, sure) in enumerate(answers)
     ]
     return Result(cell, outcomes, **cost)

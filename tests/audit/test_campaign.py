@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from captcha_solver.audit import campaign as module
-from captcha_solver.audit.attackers.attacks import Ammunition
+from captcha_solver.audit.attackers.attacks import AttackInputs
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
 from captcha_solver.audit.plan import Stage
@@ -48,12 +48,12 @@ def test_the_order_in_which_cells_are_done_does_not_show(
     use_fakes(monkeypatch)
     audit(DesignSubject(tiny()), SMALL, tmp_path / "one")
     backwards = Campaign(DesignSubject(tiny()), SMALL, tmp_path / "other")
-    workshop = backwards.workshop()
+    cell_runner = backwards.cell_runner()
     (tmp_path / "other").mkdir()
     ledger = Ledger(tmp_path / "other")
-    while stages := backwards.due(workshop, ledger.results):
+    while stages := backwards.due(cell_runner, ledger.results):
         turned = [replace(each, cells=each.cells[::-1]) for each in reversed(stages)]
-        assert run_stages(turned, workshop, ledger, Clock(None)) == []
+        assert run_stages(turned, cell_runner, ledger, Clock(None)) == []
     ledger.settle()
     assert trials(tmp_path / "one") == trials(tmp_path / "other")
 
@@ -143,7 +143,7 @@ def test_thousands_of_labels_where_so_many_can_be_drawn(
 ) -> None:
     fakes = use_fakes(monkeypatch)
     audit(DesignSubject(tiny()), replace(SMALL, budgets=(0, 5000), scope=Scope.LABELS), tmp_path)
-    assert fakes["sliding"].armed == [(0, 0), (5000, 5000)]
+    assert fakes["sliding"].prepared == [(0, 0), (5000, 5000)]
 
 
 def test_a_generator_is_given_as_a_design_to_train_from(
@@ -151,9 +151,9 @@ def test_a_generator_is_given_as_a_design_to_train_from(
 ) -> None:
     given: list[str] = []
 
-    def arming(ammunition: Ammunition) -> None:
-        if ammunition.design_file is not None:
-            given.append(ammunition.design_file.read_text(encoding="utf-8"))
+    def arming(inputs: AttackInputs) -> None:
+        if inputs.design_file is not None:
+            given.append(inputs.design_file.read_text(encoding="utf-8"))
 
     use_fakes(monkeypatch, arming)
     audit(DesignSubject(tiny()), SMALL, tmp_path)
@@ -164,9 +164,9 @@ def test_a_generator_is_given_as_a_design_to_train_from(
 def test_a_full_disk_is_one_clear_line_and_finished_cells_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_perturbation: None
 ) -> None:
-    def arming(ammunition: Ammunition) -> None:
-        if ammunition.labelled:
-            raise OSError(28, "No space left on device", str(ammunition.folder / "labels"))
+    def arming(inputs: AttackInputs) -> None:
+        if inputs.labelled:
+            raise OSError(28, "No space left on device", str(inputs.folder / "labels"))
 
     use_fakes(monkeypatch, arming)
     with pytest.raises(SetupError, match=r"labels: No space left on device; what is finished is kept; the same"):

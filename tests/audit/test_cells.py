@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Entry, Ledger, Outcome, Result, outcomes, read_files
+from captcha_solver.audit.cells import (
+    BASE,
+    UNLIMITED,
+    Cell,
+    Ledger,
+    LedgerEntry,
+    Result,
+    TrialRecord,
+    outcomes,
+    read_files,
+)
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.records import parse_record
 from captcha_solver.report_files import CELLS, TRIALS
@@ -48,8 +58,8 @@ def test_outcomes_pair_what_was_asked_with_what_was_read() -> None:
         Solution(Reading("", (), 0.0), "x", "", 5.0, "no text found"),
     ]
     assert outcomes(cell, samples, answers) == [
-        Outcome("x|20|as it is|as it is|0", "a.png", "ab", "ab", 0.123457, None),
-        Outcome("x|20|as it is|as it is|0", "b.png", "cd", "", 0.0, "no text found"),
+        TrialRecord("x|20|as it is|as it is|0", "a.png", "ab", "ab", 0.123457, None),
+        TrialRecord("x|20|as it is|as it is|0", "b.png", "cd", "", 0.0, "no text found"),
     ]
 
 
@@ -58,7 +68,7 @@ def test_outcomes_pair_what_was_asked_with_what_was_read() -> None:
     [("aB", "aB", True, True), ("aB", "Ab", True, False), ("aB", "ab ", False, False), ("", "", False, False)],
 )
 def test_when_an_image_is_solved(truth: str, text: str, folded: bool, exact: bool) -> None:
-    outcome = Outcome("x", "a.png", truth, text, 0.5, None)
+    outcome = TrialRecord("x", "a.png", truth, text, 0.5, None)
     assert (outcome.solved(fold_case=True), outcome.solved(fold_case=False)) == (folded, exact)
 
 
@@ -73,8 +83,8 @@ def test_a_line_is_one_line_whatever_is_in_it(both: Path) -> None:
     trials, cells = raw(both)
     assert (trials.count(b"\n"), cells.count(b"\n")) == (5, 2)
     rows = [json.loads(line) for line in trials.decode().split("\n")[:-1]]
-    assert [set(row) for row in rows] == [{each.name for each in fields(Outcome)}] * 5
-    assert set(json.loads(cells.split(b"\n")[0])) == {each.name for each in fields(Entry)}
+    assert [set(row) for row in rows] == [{each.name for each in fields(TrialRecord)}] * 5
+    assert set(json.loads(cells.split(b"\n")[0])) == {each.name for each in fields(LedgerEntry)}
 
 
 def test_a_cell_is_written_once(both: Path) -> None:
@@ -206,17 +216,21 @@ Change = Callable[[list[dict[str, Any]]], object]
     [
         (TRIALS, lambda rows: rows.pop(), "expected trials of 2 images in cell segmented|0|"),
         (TRIALS, lambda rows: rows.append(rows[0]), "received 4 of 3 images"),
-        (TRIALS, lambda rows: rows[0].pop("text"), "line 1: outcome: expected the fields cell, sample, truth"),
-        (TRIALS, lambda rows: rows[1].update(more=1), "line 2: outcome: expected the fields"),
-        (TRIALS, lambda rows: rows[2].update(confidence="1"), "line 3: confidence: expected a number, received '1'"),
-        (TRIALS, lambda rows: rows[2].update(confidence=True), "confidence: expected a number, received 'true'"),
-        (TRIALS, lambda rows: rows[2].update(confidence=float("nan")), "expected a number, received 'NaN'"),
-        (TRIALS, lambda rows: rows[2].update(truth=None), "truth: expected text, received 'null'"),
+        (TRIALS, lambda rows: rows[0].pop("text"), "line 1: expected the field text, received none"),
+        (TRIALS, lambda rows: rows[1].update(more=1), "line 2: expected the fields cell, sample, truth"),
+        (TRIALS, lambda rows: rows[2].update(confidence="1"), "line 3: confidence: expected a number, received text"),
+        (TRIALS, lambda rows: rows[2].update(confidence=True), "confidence: expected a number, received true or false"),
+        (TRIALS, lambda rows: rows[2].update(confidence=float("nan")), "line 3: expected JSON in UTF-8, received"),
+        (TRIALS, lambda rows: rows[2].update(truth=None), "truth: expected text, received nothing"),
         (CELLS, lambda rows: rows.append(rows[0]), "expected each cell once, received sliding|20|"),
         (CELLS, lambda rows: rows[0].update(n=4), "expected trials of 4 images in cell sliding|20|"),
-        (CELLS, lambda rows: rows[0].update(n=3.0), "line 1: n: expected a whole number, received '3.0'"),
-        (CELLS, lambda rows: rows[0]["cell"].update(labels="20"), "labels: expected a whole number, received '20'"),
-        (CELLS, lambda rows: rows[1].update(cell=[]), "line 2: cell: expected the fields attack, labels"),
+        (CELLS, lambda rows: rows[0].update(n=3.0), "line 1: n: expected a whole number, received a number"),
+        (
+            CELLS,
+            lambda rows: rows[0]["cell"].update(labels="20"),
+            "cell.labels: expected a whole number, received text",
+        ),
+        (CELLS, lambda rows: rows[1].update(cell=[]), "line 2: cell: expected an object, received a list"),
     ],
 )
 def test_files_that_were_tampered_with_are_refused(both: Path, name: str, change: Change, told: str) -> None:
@@ -246,7 +260,7 @@ def test_a_missing_file_is_missed(both: Path) -> None:
 
 @given(
     st.builds(
-        Outcome,
+        TrialRecord,
         cell=st.text(),
         sample=st.text(),
         truth=st.text(),
@@ -255,6 +269,6 @@ def test_a_missing_file_is_missed(both: Path) -> None:
         failure=st.none() | st.text(),
     )
 )
-def test_any_outcome_survives_its_line(outcome: Outcome) -> None:
+def test_any_outcome_survives_its_line(outcome: TrialRecord) -> None:
     line = json.dumps(asdict(outcome), ensure_ascii=False)
-    assert parse_record(Outcome, line.encode()) == outcome
+    assert parse_record(TrialRecord, line.encode()) == outcome

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from captcha_solver.audit import plan
-from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Outcome, Result
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, TrialRecord
 from captcha_solver.audit.plan import (
     ADAPTED_LABELS,
     budgets_for,
@@ -92,7 +92,7 @@ def test_every_distortion_is_removed_raised_and_learnt_anew() -> None:
 
 def result(cell: Cell, solved: Sequence[bool]) -> Result:
     return Result(
-        cell, [Outcome(cell.id, str(i), "ab", "ab" if right else "x", 0.5, None) for i, right in enumerate(solved)]
+        cell, [TrialRecord(cell.id, str(i), "ab", "ab" if right else "x", 0.5, None) for i, right in enumerate(solved)]
     )
 
 

@@ -182,19 +182,28 @@ def rewritten(name: str, change: Callable[[Any], Any]) -> Change:
         (lambda f: (f / FACTS).unlink(), "expected the folder of an audit, found no audit.json"),
         (lambda f: (f / FACTS).write_bytes(b"{"), "audit.json: expected JSON in UTF-8, received '{'"),
         (lambda f: (f / FACTS).write_bytes(b"\xff"), "audit.json: expected JSON in UTF-8"),
-        (rewritten(FACTS, lambda _: []), "audit.json: facts: expected the fields design, provenance"),
-        (rewritten(FACTS, lambda k: {**k, "more": 1}), "audit.json: facts: expected the fields"),
-        (rewritten(FACTS, lambda k: {**k, "prices": {}}), "prices: expected the fields core_hour, label, attempt"),
-        (rewritten(FACTS, lambda k: {**k, "flags": "none"}), "flags: expected a list, received 'none'"),
-        (rewritten(FACTS, lambda k: {**k, "legibility": {"a": "b"}}), "legibility of 'a': expected a number"),
-        (rewritten(FACTS, lambda k: {**k, "fold_case": 1}), "fold_case: expected true or false, received '1'"),
+        (rewritten(FACTS, lambda _: []), "audit.json: expected an object, received a list"),
+        (rewritten(FACTS, lambda k: {**k, "more": 1}), "audit.json: expected the fields design, provenance"),
+        (rewritten(FACTS, lambda k: {**k, "prices": {}}), "prices: expected the field "),
+        (rewritten(FACTS, lambda k: {**k, "flags": "none"}), "flags: expected a list, received text"),
+        (
+            rewritten(FACTS, lambda k: {**k, "legibility": {"a": "b"}}),
+            "legibility[...]: expected a number, received text",
+        ),
+        (
+            rewritten(FACTS, lambda k: {**k, "fold_case": 1}),
+            "fold_case: expected true or false, received a whole number",
+        ),
         (
             rewritten(FACTS, lambda k: {**k, "variants": {"a": {"severities": [["lines"]]}}}),
-            "severities: expected 2 values, received",
+            "severities[0]: expected a list of length 2, received 1",
         ),
         (lambda f: (f / TRIALS).unlink(), "trials.jsonl: expected trials of"),
         (lambda f: (f / TRIALS).write_bytes(b"x\n"), "trials.jsonl, line 1: expected JSON in UTF-8, received 'x'"),
-        (lambda f: (f / CELLS).write_bytes(b'{"n":1}\n'), "cells.jsonl, line 1: entry: expected the fields cell, n"),
+        (
+            lambda f: (f / CELLS).write_bytes(b'{"n":1}\n'),
+            "cells.jsonl, line 1: expected the field cell, received none",
+        ),
     ],
 )
 def test_broken_files_end_in_one_line(

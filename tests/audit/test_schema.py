@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from captcha_solver.audit import report as reports
-from captcha_solver.audit.cells import Entry, Outcome
+from captcha_solver.audit.cells import LedgerEntry, TrialRecord
 from captcha_solver.audit.findings.curves import THRESHOLDS
 from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.provenance import Provenance
@@ -182,7 +182,7 @@ def test_the_docs_name_the_fields_of_the_schema() -> None:
     assert set(found) == set(FIELDS) - top
 
 
-@pytest.mark.parametrize(("name", "kind"), [(TRIALS, Outcome), (CELLS, Entry)])
+@pytest.mark.parametrize(("name", "kind"), [(TRIALS, TrialRecord), (CELLS, LedgerEntry)])
 def test_the_docs_name_the_fields_of_each_line(audits: Path, name: str, kind: type) -> None:
     found = [cells[0].strip("`") for cells in rows(name)]
     assert found == [each.name for each in fields(kind)]
@@ -194,7 +194,9 @@ def test_the_docs_name_the_fields_of_each_line(audits: Path, name: str, kind: ty
 
 def test_the_lines_that_the_docs_show_are_lines() -> None:
     shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", DOCS)]
-    assert [set(line) for line in shown] == [{each.name for each in fields(kind)} for kind in (Outcome, Entry)]
+    assert [set(line) for line in shown] == [
+        {each.name for each in fields(kind)} for kind in (TrialRecord, LedgerEntry)
+    ]
 
 
 def test_the_docs_name_the_files(audits: Path) -> None:

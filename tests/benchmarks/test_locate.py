@@ -8,7 +8,19 @@ import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from benchmarks.locate import Owners, Row, Trial, covered, drawable, drawn, height_ratio, main, summary, table, trial
+from benchmarks.locate import (
+    LocateTrial,
+    Owners,
+    Row,
+    covered,
+    drawable,
+    drawn,
+    height_ratio,
+    main,
+    summary,
+    table,
+    trial,
+)
 from captcha_solver.designs.drawing.draw import Drawing
 from captcha_solver.designs.load import load_design, parse_design
 from captcha_solver.types import Box
@@ -67,7 +79,13 @@ def test_an_image_without_glyph_pixels_is_left_out() -> None:
 
 def test_a_summary_by_hand() -> None:
     row = summary(
-        "a", [Trial(1, 1.2, 1, 3), Trial(0.99, 1.4, 2, 1), Trial(0.5, 1.3, 2, 2), Trial(0.98, math.inf, 1, 4)]
+        "a",
+        [
+            LocateTrial(1, 1.2, 1, 3),
+            LocateTrial(0.99, 1.4, 2, 1),
+            LocateTrial(0.5, 1.3, 2, 2),
+            LocateTrial(0.98, math.inf, 1, 4),
+        ],
     )
     assert (row.n, row.found) == (4, 0.5)
     assert row.ci95[0] < 0.5 < row.ci95[1]

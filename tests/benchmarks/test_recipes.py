@@ -28,7 +28,7 @@ def test_a_difference_is_paired() -> None:
 def test_a_row_a_recipe_and_the_first_is_what_others_are_compared_with() -> None:
     right = {"ledger": np.array([True, False]), "wild": np.array([True, True]), "set": np.array([False, False])}
     better = {**right, "ledger": np.array([True, True])}
-    outcomes = [recipes.Outcome("none", 10, right), recipes.Outcome("more", 12, better)]
+    outcomes = [recipes.RecipeOutcome("none", 10, right), recipes.RecipeOutcome("more", 12, better)]
     lines = recipes.table(outcomes, ["ledger"]).splitlines()
     assert lines[2].startswith("| none | 10 | 50.0 |  | 100.0 |")
     assert lines[3].startswith("| more | 12 | 100.0 | +50.0 ± ")

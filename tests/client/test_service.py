@@ -14,18 +14,18 @@ import pytest
 
 from captcha_solver.client.address import checked_url
 from captcha_solver.client.delivery import MOST_CUTS, Watch, deliver, follow
-from captcha_solver.client.nouns import JobState, Model, Options
-from captcha_solver.client.parcels import Entry, Limits, Parcel, Survey, name_in_archive, packed, parcels, survey
+from captcha_solver.client.parcels import Entry, Parcel, ParcelLimits, Survey, name_in_archive, packed, parcels, survey
 from captcha_solver.client.patience import Patience, Tries, seconds_of
 from captcha_solver.client.problems import one_line
-from captcha_solver.client.service import Service, parse_events
+from captcha_solver.client.records import JobState, ServedModel, SubmitOptions
+from captcha_solver.client.service import ServiceClient, parse_events
 from captcha_solver.errors import CaptchaSolverError, DatasetError, OptionError, ServiceError, SetupError
 from captcha_solver.voting import CHOICES
 from tests.fakes import picture
 from tests.scripted_server import Reply, ScriptedServer, answer, problem, stream
 
-MODEL = Model("sliding", "a" * 64, True)
-OPTIONS = Options(MODEL)
+MODEL = ServedModel("sliding", "a" * 64, True)
+OPTIONS = SubmitOptions(MODEL)
 ID = "job_" + "0" * 32
 EVENTS, RESULTS, JOB, JOBS = f"GET /v1/jobs/{ID}/events", f"GET /v1/jobs/{ID}/results", f"GET /v1/jobs/{ID}", "/v1/jobs"
 
@@ -120,13 +120,13 @@ def test_names_that_the_service_might_refuse_are_replaced(file: str, named: str)
 )
 def test_a_folder_is_cut_by_count_and_by_bytes(sizes: list[int], images: int, total: int, cut: list[list[int]]) -> None:
     entries = tuple(Entry(f"{i}.png", f"{i}.png", None, size, "") for i, size in enumerate(sizes))
-    made = parcels(Survey(Path(), entries, ()), Limits(images, total))
+    made = parcels(Survey(Path(), entries, ()), ParcelLimits(images, total))
     assert [[entry.size_bytes for entry in parcel.entries] for parcel in made] == cut
     assert [entry for parcel in made for entry in parcel.entries] == list(entries)
 
 
 def only(folder: Path) -> Parcel:
-    (parcel,) = parcels(survey(folder, Limits()), Limits())
+    (parcel,) = parcels(survey(folder, ParcelLimits()), ParcelLimits())
     return parcel
 
 
@@ -150,7 +150,7 @@ def test_other_contents_are_another_submission(folder: Path, tmp_path: Path, cha
 def test_other_options_are_another_submission(folder: Path) -> None:
     asked = [
         OPTIONS,
-        replace(OPTIONS, model=Model("sliding", "b" * 64, True)),
+        replace(OPTIONS, model=ServedModel("sliding", "b" * 64, True)),
         replace(OPTIONS, charset="digits"),
         replace(OPTIONS, length="4"),
         replace(OPTIONS, fold_case=True),
@@ -174,7 +174,7 @@ def test_a_parcel_is_stored_as_it_is_with_its_labels(folder: Path) -> None:
 def test_a_survey_lists_what_cannot_be_sent_in_its_place(folder: Path) -> None:
     (folder / "b.png").write_bytes(b"x" * 201)
     (folder / "labels.csv").write_text("filename,label\ngone.png,g\na.png,one\na.png,two\n../a.png,x\n")
-    found = survey(folder, Limits(file_bytes=200))
+    found = survey(folder, ParcelLimits(file_bytes=200))
     assert [(entry.file, entry.label) for entry in found.entries] == [
         ("a.png", ""), ("b.png", None), ("c.png", None), ("gone.png", "g"), ("../a.png", "x"),
     ]  # fmt: skip
@@ -196,7 +196,7 @@ def test_a_file_that_changes_on_the_way_is_an_error(folder: Path) -> None:
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="received none"):
-        survey(tmp_path, Limits())
+        survey(tmp_path, ParcelLimits())
 
 
 def wait_on(tries: Tries, cause: str) -> None:
@@ -291,7 +291,7 @@ def test_a_busy_service_is_asked_again_with_the_same_request(folder: Path, clock
     busy = problem(503, "store_full", "expected room, received none", Retry_After="7")
     limited = problem(429, "rate_limited", "wait", Retry_After="3")
     script = {f"POST {JOBS}": [busy, limited, answer(job_json(0, "queued"))]}
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         with packed(only(folder)) as file:
             assert service.submit(file, OPTIONS, "s" * 64) == state(0, "queued")
         sent = server.of(f"POST {JOBS}")
@@ -305,7 +305,7 @@ def test_a_busy_service_is_asked_again_with_the_same_request(folder: Path, clock
 def test_an_upload_that_is_cut_is_sent_again_from_its_start(folder: Path, clock: Clock) -> None:
     (folder / "big.png").write_bytes(bytes(1_900_000))
     script = {f"POST {JOBS}": [Reply(cut="upload"), Reply(cut="upload"), answer(job_json(0))]}
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         with packed(only(folder)) as file:
             service.submit(file, OPTIONS, "s" * 64)
         *cut, whole = server.of(f"POST {JOBS}")
@@ -318,7 +318,7 @@ def test_an_upload_that_is_cut_is_sent_again_from_its_start(folder: Path, clock:
 def test_other_refusals_are_final(status: int, clock: Clock) -> None:
     with (
         ScriptedServer({"GET /v1/models": [problem(status, "refused", "no")]}) as server,
-        Service(server.url, "key", clock.patience()) as service,
+        ServiceClient(server.url, "key", clock.patience()) as service,
     ):
         with pytest.raises(ServiceError, match=rf"^no \({status} refused, request r1\)$"):
             service.models()
@@ -338,7 +338,7 @@ def test_other_refusals_are_final(status: int, clock: Clock) -> None:
 def test_what_is_not_the_service(reply: Reply, said: str, clock: Clock) -> None:
     with (
         ScriptedServer({"GET /v1/models": [reply]}) as server,
-        Service(server.url, None, clock.patience()) as service,
+        ServiceClient(server.url, None, clock.patience()) as service,
         pytest.raises(ServiceError) as caught,
     ):
         service.models()
@@ -355,7 +355,7 @@ def test_a_cut_stream_is_taken_up_where_it_was(clock: Clock) -> None:
             stream(("4-0", job_json(3, "succeeded"))),
         ]
     }
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         assert list(follow(service, ID)) == [state(0), state(1), state(2), state(3, "succeeded")]
         heads = [each.headers for each in server.asked]
     assert [head.get("Last-Event-ID") for head in heads] == [None, "2-0", "2-0", "3-0"]
@@ -365,7 +365,7 @@ def test_a_cut_stream_is_taken_up_where_it_was(clock: Clock) -> None:
 def test_streams_may_be_cut_often_as_long_as_each_has_news(clock: Clock) -> None:
     streams = [stream((f"{n}-0", job_json(n)), cut="answer") for n in range(MOST_CUTS + 2)]
     script = {EVENTS: [*streams, stream(("9-0", job_json(9, "succeeded")))]}
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         assert [each.done for each in follow(service, ID)] == [*range(MOST_CUTS + 2), 9]
         assert server.of(JOB) == []
 
@@ -382,7 +382,7 @@ def test_streams_may_be_cut_often_as_long_as_each_has_news(clock: Clock) -> None
 )
 def test_where_no_events_come_through_the_job_is_asked(events: Reply, clock: Clock) -> None:
     script = {EVENTS: [events], JOB: [answer(job_json(1)), answer(job_json(1)), answer(job_json(3, "partial"))]}
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         states = list(follow(service, ID))
         assert [each.path for each in server.of(JOB)] == [f"/v1/jobs/{ID}?wait=2.0"] * 3
         streams = len(server.of(EVENTS))
@@ -394,7 +394,7 @@ def test_events_of_a_job_that_is_gone_are_an_error(clock: Clock) -> None:
     script = {EVENTS: [problem(404, "job_not_found", "it may have run out")]}
     with (
         ScriptedServer(script) as server,
-        Service(server.url, "key", clock.patience()) as service,
+        ServiceClient(server.url, "key", clock.patience()) as service,
         pytest.raises(ServiceError, match="run out"),
     ):
         list(follow(service, ID))
@@ -415,7 +415,7 @@ def test_answers_come_in_pages_and_those_missing_say_why(folder: Path, clock: Cl
     }
     found, done = list[str](), list[int]()
     watch = Watch(lambda job: found.append(job.id), lambda job: None, done.append)
-    with ScriptedServer(script) as server, Service(server.url, "key", clock.patience()) as service:
+    with ScriptedServer(script) as server, ServiceClient(server.url, "key", clock.patience()) as service:
         (delivered,) = deliver(service, [parcel], OPTIONS, watch)
         assert server.of(f"POST {JOBS}") == []
         assert [each.path.split("?")[1] for each in server.of(RESULTS)] == ["limit=1000", "limit=1000&cursor=1"]
@@ -437,7 +437,7 @@ def test_jobs_are_looked_for_page_by_page_and_those_run_out_passed_over(clock: C
     ]
     with (
         ScriptedServer({f"GET {JOBS}": pages}) as server,
-        Service(server.url, "key", clock.patience()) as service,
+        ServiceClient(server.url, "key", clock.patience()) as service,
     ):
         assert set(service.submitted(["y"])) == {"y"}
         assert [each.path.split("?")[1] for each in server.asked] == ["limit=200", "limit=200&cursor=c1"]
@@ -446,7 +446,7 @@ def test_jobs_are_looked_for_page_by_page_and_those_run_out_passed_over(clock: C
 def test_without_httpx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(SetupError, match=r"pip install captcha-solver\[client\]"):
-        Service("http://127.0.0.1:1", None, clock.patience())
+        ServiceClient("http://127.0.0.1:1", None, clock.patience())
 
 
 def test_httpx_is_loaded_by_those_who_ask_only() -> None:
@@ -457,4 +457,4 @@ def test_httpx_is_loaded_by_those_who_ask_only() -> None:
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "ünicode"])
 def test_a_key_that_cannot_be_sent(key: str, clock: Clock) -> None:
     with pytest.raises(CaptchaSolverError, match="printable ASCII"):
-        Service("http://127.0.0.1:1", key, clock.patience())
+        ServiceClient("http://127.0.0.1:1", key, clock.patience())

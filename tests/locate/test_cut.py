@@ -3,7 +3,7 @@
 import numpy as np
 
 from captcha_solver.locate.cut import crop, cut, cuts, in_one_line
-from captcha_solver.locate.regions import Found
+from captcha_solver.locate.regions import LocatedText
 from captcha_solver.types import Box
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (80, 160, 3), np.uint8)
@@ -33,8 +33,8 @@ def test_what_is_added_has_the_colour_of_the_canvas() -> None:
 
 def test_several_lines_are_read_both_ways_and_one_in_one() -> None:
     whole = Box(30, 8, 140, 72)
-    assert [view.pixels.shape[:2] for view in cuts(IMAGE, Found(whole, (UPPER, LOWER)))] == [(64, 110), (30, 200)]
-    assert [view.pixels.shape[:2] for view in cuts(IMAGE, Found(whole, (whole,)))] == [(64, 110)]
+    assert [view.pixels.shape[:2] for view in cuts(IMAGE, LocatedText(whole, (UPPER, LOWER)))] == [(64, 110), (30, 200)]
+    assert [view.pixels.shape[:2] for view in cuts(IMAGE, LocatedText(whole, (whole,)))] == [(64, 110)]
 
 
 def test_columns_across_a_seam_stay_within_the_line_of_their_middle() -> None:

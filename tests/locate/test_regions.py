@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from captcha_solver.designs.drawing.draw import Drawing, draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
-from captcha_solver.locate.regions import Found, locate, regions
+from captcha_solver.locate.regions import LocatedText, locate, regions
 from captcha_solver.locate.textmap import TextMap
 from captcha_solver.solver import load_solver
 from captcha_solver.types import Box, Rgb
@@ -121,7 +121,7 @@ def test_letters_far_apart_are_all_found() -> None:
 @pytest.mark.parametrize("size", [(40, 160), (1, 1), (5, 300), (300, 5)])
 def test_nothing_to_find_means_the_whole_image(size: tuple[int, int]) -> None:
     whole = Box(0, 0, size[1], size[0])
-    assert locate(np.full((*size, 3), 128, np.uint8)) == Found(whole, (whole,))
+    assert locate(np.full((*size, 3), 128, np.uint8)) == LocatedText(whole, (whole,))
 
 
 def banded(*bands: tuple[int, int]) -> TextMap:

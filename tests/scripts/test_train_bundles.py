@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from captcha_solver.models.bundle import MANIFEST
 from captcha_solver.training.sources import parse_source
 from scripts import train_bundles
-from scripts.train_bundles import PICTURE_FOLDERS, SHIPPED, STAGES, Stage, main, pictures_for, planned
+from scripts.train_bundles import PICTURE_FOLDERS, SHIPPED, STAGES, TrainingStage, main, pictures_for, planned
 
 
 def test_every_stage_starts_from_an_earlier_one_and_every_shipped_bundle_is_made(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_done_stages_are_skipped_and_a_cut_off_one_is_run_again(
 
 
 def test_a_stage_is_a_command_of_the_library(tmp_path: Path) -> None:
-    stage = Stage("b", "wild:2 @lower4:3", 10, "--seed 4", start="a")
+    stage = TrainingStage("b", "wild:2 @lower4:3", 10, "--seed 4", start="a")
     command = stage.command(tmp_path / "b", 0.1)
     assert command[3:] == [
         *("train", "wild:2", f"{tmp_path / 'pictures' / 'lower4'}:3", "--seed", "4"),

@@ -159,7 +159,7 @@ def test_the_training_on_all_labels_has_what_cross_validation_left(
     assert (left["minutes"], left["max_steps"]) == (pytest.approx(minutes), steps)
 
 
-def folds(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, **budget: Any) -> list[list[few.Check]]:
+def folds(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, **budget: Any) -> list[list[few.FoldReading]]:
     """The checks of all folds, each with a learner that takes 0.7 s a step, 3 s to be made, 1.1 s to read."""
 
     def made(*_: Any) -> SlowLearner:

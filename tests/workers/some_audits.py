@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from captcha_solver.audit import campaign, plan
-from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition, Armed
+from captcha_solver.audit.attackers.attacks import ATTACKS, AttackInputs, PreparedAttack
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.cli.demo import drawn
@@ -21,7 +21,7 @@ from tests.audit.fake_attackers import TINY
 from workers import keys
 from workers.audits.queue import AuditQueue
 from workers.audits.record import Audit, new_audit, packed
-from workers.audits.runner import AuditDesk
+from workers.audits.runner import PieceRunner
 from workers.audits.store import AuditStore, end, fetch
 from workers.connection import Client
 from workers.jobs.record import Upload
@@ -42,25 +42,25 @@ SHOP = AuditSettings(budgets=(0, 20), tested=30)
 class FakeAttack:
     """Reads every image whose hash is even, and with labels every one but each fifth. ``before`` runs before it reads.
 
-    ``armed``: the labels with which it was armed, one entry each time.
+    ``prepared``: the labels with which it was prepared, one entry each time.
     """
 
     name: str
     trains: bool = True
     before: Callable[[], None] = lambda: None
-    armed: list[int] = field(default_factory=list)
+    prepared: list[int] = field(default_factory=list)
 
     def missing(self) -> str | None:
         return None
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
-        self.armed.append(labels)
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
+        self.prepared.append(labels)
 
         def read(samples: Sequence[Sample]) -> list[Solution]:
             self.before()
             return [self._solution(sample, labels) for sample in samples]
 
-        return Armed(read, self.name, 1.5 if labels else 0.0, 0.5 if labels else None)
+        return PreparedAttack(read, self.name, 1.5 if labels else 0.0, 0.5 if labels else None)
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         number = hashlib.sha256(sample.image).digest()[0]
@@ -116,11 +116,11 @@ def _redis(queue: AuditQueue) -> Client:
     return queue.rq.connection
 
 
-def run_all(queue: AuditQueue, *desks: AuditDesk) -> int:
-    """Do what waits, one desk after the other, until nothing does. How many pieces it was."""
+def run_all(queue: AuditQueue, *auditors: PieceRunner) -> int:
+    """Do what waits, one runner after the other, until nothing does. How many pieces it was."""
     done = 0
     while place := next_piece(queue):
-        desks[done % len(desks)].do(*place)
+        auditors[done % len(auditors)].do(*place)
         done += 1
     return done
 
@@ -156,8 +156,8 @@ def serving(redis: Client) -> Iterator[None]:
         redis.zrem(keys.AUDIT_WORKERS, "pretended")
 
 
-def a_desk(redis: Client, queue: AuditQueue, folder: Path) -> AuditDesk:
-    return AuditDesk(redis, queue, folder)
+def a_runner(redis: Client, queue: AuditQueue, folder: Path) -> PieceRunner:
+    return PieceRunner(redis, queue, folder)
 
 
 def work_keys(redis: Client, audit: Audit) -> set[str]:

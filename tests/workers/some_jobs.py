@@ -15,7 +15,7 @@ from tests.fakes import FakeRecognizer, picture
 from workers import keys
 from workers.connection import Client
 from workers.jobs.reader import Reader
-from workers.jobs.record import Answer, Counts, Job, Options, Upload, new_job_id
+from workers.jobs.record import Answer, Counts, Job, StoredOptions, Upload, new_job_id
 from workers.jobs.store import Idempotency, Store, fetch
 
 TIMEOUT_S = 60
@@ -34,7 +34,7 @@ LIMITS: Limits = {"max_stored": 1000, "max_jobs": 50}
 def a_job(total: int = 5, *, chunk_size: int = 2, owner: str = "ann", **others: Any) -> Job:
     """A job that is not stored yet, created now and kept for an hour; 5 images make chunks of 2, 2 and 1."""
     now = time.time()
-    job = Job(new_job_id(), owner, total, chunk_size, Options("fake"), FAKE_SHA256, now, now + 3600)
+    job = Job(new_job_id(), owner, total, chunk_size, StoredOptions("fake"), FAKE_SHA256, now, now + 3600)
     return replace(job, **others)
 
 
@@ -126,7 +126,7 @@ class FakeReader(Reader):
     def models(self) -> Mapping[str, str]:
         return {"fake": self._sha256}
 
-    def solver(self, options: Options) -> Solver:
+    def solver(self, options: StoredOptions) -> Solver:
         if options.charset == "none of these":
             raise OptionError("expected a charset, received none of these")
         self.made.views = parse_views(options.views, VoteFit(1.0))

@@ -19,7 +19,7 @@ from tests.workers.running import exit_code, ready, running, until_ready
 from tests.workers.some_jobs import a_job, counts_of, events_of, holds_images, items_of, job_of, submit, until
 from workers import keys
 from workers.connection import Client, connect
-from workers.jobs.record import Counts, Job, Options, Status, Upload
+from workers.jobs.record import Counts, Job, Status, StoredOptions, Upload
 from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 from workers.redis_server import PrivateRedis
@@ -49,7 +49,7 @@ def sliding_job(solver: Solver, total: int, *, chunk_size: int) -> Job:
     return a_job(
         total,
         chunk_size=chunk_size,
-        options=Options("sliding"),
+        options=StoredOptions("sliding"),
         model_sha256=solver.recognizer.model_sha256,
     )
 

@@ -26,7 +26,7 @@ PLAN = PieceText(json.dumps({"stage": PLANNING, "cells": []}))
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class CellCounts:
     """How far an audit is, in cells; those left out are among the done ones. Later stages add to the total."""
 
     total: int = 0
@@ -61,7 +61,7 @@ class Audit:
     def expired(self) -> bool:
         return time.time() >= self.expires_at
 
-    def status(self, counts: Counts) -> Status:
+    def status(self, counts: CellCounts) -> Status:
         if self.expired:
             return Status.EXPIRED
         if self.cancelled:

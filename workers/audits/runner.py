@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.attackers.perturb import perturbation_of
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
@@ -24,6 +24,7 @@ from workers.audits.record import Audit, packed
 from workers.audits.store import samples_of, toml_of
 from workers.audits.work_record import pieces_of
 from workers.connection import Client
+from workers.installed import Installed
 
 TRIES = 3  # begun so often without an end, a piece is given up
 KEPT = 2  # audits whose images and trained attackers a worker keeps
@@ -32,15 +33,15 @@ UNFIT = (DatasetError, DesignError, ImageError, OptionError)  # the subject's or
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class OpenAudit:
     """What a worker has of one audit: its images drawn and divided, its attackers, and how long cells take here."""
 
     campaign: Campaign
-    workshop: Workshop
+    cell_runner: CellRunner
     clock: Clock
 
 
-class AuditDesk:
+class PieceRunner:
     """Does pieces of audits in one process. ``home``: a folder of its own, for what is trained."""
 
     def __init__(self, redis: Client, queue: AuditQueue, home: Path) -> None:
@@ -49,7 +50,7 @@ class AuditDesk:
         self.chunks_done = 0
         self.told_to_stop: Callable[[], bool] = lambda: False
         self._home = home
-        self._benches: OrderedDict[str, Bench] = OrderedDict()
+        self._open: OrderedDict[str, OpenAudit] = OrderedDict()
 
     def do(self, audit_id: str, number: int) -> None:
         """Do all that is undone of a piece. Run again, by whomever, it goes on where it was left."""
@@ -60,36 +61,36 @@ class AuditDesk:
             self._give_up(taken)
             return
         try:
-            bench = self._bench(taken)
-            if bench is None:
+            opened = self._bench(taken)
+            if opened is None:
                 return
             if taken.piece.cells:
-                self._cells(taken, bench)
+                self._cells(taken, opened)
             else:
-                self._plan(taken, bench)
+                self._plan(taken, opened)
         except Exception as error:  # whatever it is, it is tried again, and told if that does not help
             note_error(self.redis, taken, error)
             raise
         self.chunks_done += 1
 
-    def _cells(self, taken: Taken, bench: Bench) -> None:
+    def _cells(self, taken: Taken, opened: OpenAudit) -> None:
         cells = undone(self.redis, taken)
-        if not all(_known(cell, bench.workshop) for cell in cells):
+        if not all(_known(cell, opened.cell_runner) for cell in cells):
             results, left_out = found_so_far(self.redis, taken.audit)
-            bench.campaign.due(bench.workshop, results, [each.cell for each in left_out])  # makes the variants
+            opened.campaign.due(opened.cell_runner, results, [each.cell for each in left_out])  # makes the variants
         for cell in cells:
-            if self.told_to_stop() or not put(self.redis, taken, do_cell(cell, bench.workshop, bench.clock)):
+            if self.told_to_stop() or not put(self.redis, taken, do_cell(cell, opened.cell_runner, opened.clock)):
                 return  # what is undone is queued again, unless the audit was stopped
         close(self.redis, self.queue, taken)
 
-    def _plan(self, taken: Taken, bench: Bench) -> None:
+    def _plan(self, taken: Taken, opened: OpenAudit) -> None:
         """Queue what can be done next; at the end, the report."""
         results, left_out = found_so_far(self.redis, taken.audit)
-        stages = bench.campaign.due(bench.workshop, results, [each.cell for each in left_out])
+        stages = opened.campaign.due(opened.cell_runner, results, [each.cell for each in left_out])
         if stages:
             extend(self.redis, self.queue, taken, pieces_of(stages))
         else:
-            finish(self.redis, taken, _files(bench, results, left_out))
+            finish(self.redis, taken, _files(opened, results, left_out))
             self._drop(taken.audit.id)
 
     def _give_up(self, taken: Taken) -> None:
@@ -101,30 +102,30 @@ class AuditDesk:
             put(self.redis, taken, LeftOut(cell, why))
         close(self.redis, self.queue, taken)
 
-    def _bench(self, taken: Taken) -> Bench | None:
+    def _bench(self, taken: Taken) -> OpenAudit | None:
         """Where the audit's cells are done, kept from its earlier pieces; None where it cannot be audited at all."""
         audit = taken.audit
-        if audit.id not in self._benches:
-            while len(self._benches) >= KEPT:
-                self._drop(next(iter(self._benches)))
+        if audit.id not in self._open:
+            while len(self._open) >= KEPT:
+                self._drop(next(iter(self._open)))
             try:
-                self._benches[audit.id] = self._made(audit)
+                self._open[audit.id] = self._made(audit)
             except UNFIT as error:
                 fail(self.redis, taken, str(error))
                 return None
-        self._benches.move_to_end(audit.id)
-        return self._benches[audit.id]
+        self._open.move_to_end(audit.id)
+        return self._open[audit.id]
 
-    def _made(self, audit: Audit) -> Bench:
+    def _made(self, audit: Audit) -> OpenAudit:
         folder = self._home / audit.id
         folder.mkdir(parents=True, exist_ok=True)
         campaign = Campaign(subject_of(self.redis, audit), audit.settings, folder, improve=audit.improve)
         ran_s = time.time() - (audit.started_at or time.time())
         clock = Clock(audit.settings.minutes, began=time.monotonic() - ran_s)
-        return Bench(campaign, campaign.workshop(), clock)
+        return OpenAudit(campaign, campaign.cell_runner(), clock)
 
     def _drop(self, audit_id: str) -> None:
-        self._benches.pop(audit_id, None)
+        self._open.pop(audit_id, None)
         shutil.rmtree(self._home / audit_id, ignore_errors=True)
 
 
@@ -138,35 +139,30 @@ def subject_of(redis: Client, audit: Audit) -> Subject:
     return DesignSubject(design)
 
 
-def _known(cell: Cell, workshop: Workshop) -> bool:
+def _known(cell: Cell, cell_runner: CellRunner) -> bool:
     """Whether a worker knows what the conditions of a cell are."""
-    conditions = {cell.condition, cell.trained_on} - {BASE} - set(workshop.variants)
+    conditions = {cell.condition, cell.trained_on} - {BASE} - set(cell_runner.variants)
     return all(perturbation_of(each) for each in conditions)
 
 
-def _files(bench: Bench, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, bytes]:
+def _files(opened: OpenAudit, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, bytes]:
     """The files of the report, packed, as a local audit writes them; and a summary besides."""
-    out = bench.campaign.out
+    out = opened.campaign.out
     ledger = Ledger(out)
     for result in results:
         if result.cell not in ledger:
             ledger.add(result)
     ledger.settle()
-    report = bench.campaign.finish(bench.workshop, ledger.results, left_out)
+    report = opened.campaign.finish(opened.cell_runner, ledger.results, left_out)
     files = {name: packed((out / name).read_bytes()) for name in FILES if (out / name).exists()}
     return files | {MARKDOWN_FILE: packed(page.markdown(report).encode())}
 
 
-_desks: list[AuditDesk] = []  # of this process: RQ finds a task by its name, and gives it nothing but ids
-
-
-def sit_down(desk: AuditDesk) -> None:
-    """Make ``desk`` the one that does this process's pieces."""
-    _desks[:] = [desk]
+INSTALLED: Installed[PieceRunner] = Installed(
+    "this process does no audits: start workers with python -m workers --audits"
+)
 
 
 def do_piece(audit_id: str, number: int) -> None:
     """RQ's task: do the piece ``number`` of an audit."""
-    if not _desks:
-        raise RuntimeError("this process does no audits: start workers with python -m workers --audits")
-    _desks[0].do(audit_id, number)
+    INSTALLED.runner.do(audit_id, number)

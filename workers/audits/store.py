@@ -9,7 +9,7 @@ from captcha_solver.errors import CaptchaSolverError
 from captcha_solver.types import Sample
 from workers import keys
 from workers.audits.queue import AuditQueue
-from workers.audits.record import PLAN, Audit, Counts, PieceText, unpacked
+from workers.audits.record import PLAN, Audit, CellCounts, PieceText, unpacked
 from workers.connection import Client, Pipe
 from workers.jobs.record import Upload
 from workers.jobs.store import DRAFT_TTL_S, EVENTS_KEPT, REMEMBERED_S, Idempotency, KeyReusedError
@@ -25,7 +25,7 @@ class TooManyAuditsError(CaptchaSolverError):
 class AuditPage:
     """Some audits, newest first, and where the next page begins."""
 
-    audits: Sequence[tuple[Audit, Counts]]
+    audits: Sequence[tuple[Audit, CellCounts]]
     next_cursor: str | None
 
 
@@ -123,7 +123,7 @@ class AuditStore:
         """Forget what was stored of an audit that is not committed."""
         self.redis.unlink(keys.audit_subject(audit.id))
 
-    def find(self, owner: str, audit_id: str) -> tuple[Audit, Counts] | None:
+    def find(self, owner: str, audit_id: str) -> tuple[Audit, CellCounts] | None:
         """An audit of ``owner`` and how far it is; None where there is none, or it is another's."""
         found = fetch(self.redis, [audit_id])
         return found[0] if found and found[0][0].owner == owner else None
@@ -166,7 +166,7 @@ class AuditStore:
             pipe.execute()
 
 
-def fetch(redis: Client, audit_ids: Sequence[str]) -> list[tuple[Audit, Counts]]:
+def fetch(redis: Client, audit_ids: Sequence[str]) -> list[tuple[Audit, CellCounts]]:
     """Audits and how far they are, in order; those that are gone are left out."""
     with redis.pipeline(transaction=False) as pipe:
         for audit_id in audit_ids:
@@ -174,7 +174,7 @@ def fetch(redis: Client, audit_ids: Sequence[str]) -> list[tuple[Audit, Counts]]
             pipe.hgetall(keys.audit_counts(audit_id))
         replies = pipe.execute()
     return [
-        (Audit.from_redis(record), Counts(**{name.decode(): int(number) for name, number in numbers.items()}))
+        (Audit.from_redis(record), CellCounts(**{name.decode(): int(number) for name, number in numbers.items()}))
         for record, numbers in zip(replies[::2], replies[1::2], strict=True)
         if record
     ]

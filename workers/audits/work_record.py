@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
+from captcha_solver.audit.cells import BASE, Cell, Result, TrialRecord
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import LeftOut
 from workers.audits.record import PieceText, packed, unpacked
@@ -60,7 +60,7 @@ def packed_result(result: Result) -> bytes:
 
 def result_of(data: bytes) -> Result:
     known = json.loads(unpacked(data))
-    cell, outcomes = Cell(**known.pop("cell")), [Outcome(**each) for each in known.pop("outcomes")]
+    cell, outcomes = Cell(**known.pop("cell")), [TrialRecord(**each) for each in known.pop("outcomes")]
     return Result(cell, outcomes, **known)
 
 

@@ -9,7 +9,7 @@ from workers import keys
 from workers.audits.home import home
 from workers.audits.queue import AuditQueue, audit_queue
 from workers.audits.recovery import sweep_audits
-from workers.audits.runner import AuditDesk, sit_down
+from workers.audits.runner import INSTALLED, PieceRunner
 from workers.connection import connect
 from workers.settings import Settings
 from workers.worker import ChunkWorker, Ready, keep_working, new_name
@@ -42,12 +42,12 @@ def run_audit_worker(settings: Settings, url: str, *, burst: bool = False, max_j
     redis = connect(url)
     queue = audit_queue(settings, redis)
     with home() as folder:
-        desk = AuditDesk(redis, queue, folder)
-        sit_down(desk)
+        runner = PieceRunner(redis, queue, folder)
+        INSTALLED.install(runner)
         ready = Ready(connect(url, retries=1), name, keys.AUDIT_WORKERS, {})
         keep_working(
             lambda: AuditWorker(queue, settings, f"{name}-{uuid4().hex[:4]}"),
-            desk,
+            runner,
             ready,
             burst=burst,
             max_jobs=max_jobs,

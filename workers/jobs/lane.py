@@ -15,7 +15,7 @@ from uuid import uuid4
 from workers import keys
 from workers.connection import Client, Pipe
 from workers.jobs.reader import Reader
-from workers.jobs.record import Answer, Options, refusal
+from workers.jobs.record import Answer, StoredOptions, refusal
 from workers.jobs.single import HELD_S, Single
 from workers.queue import ChunkQueue
 
@@ -123,7 +123,7 @@ class Lane:
 
 def _alike(singles: Sequence[Single]) -> list[list[Single]]:
     """Those that are read with the same model and options together."""
-    groups: dict[tuple[Options, str], list[Single]] = {}
+    groups: dict[tuple[StoredOptions, str], list[Single]] = {}
     for single in singles:
         groups.setdefault((single.options, single.model_sha256), []).append(single)
     return list(groups.values())

@@ -12,7 +12,7 @@ from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
 from captcha_solver.types import Rgb
 from captcha_solver.voting import parse_views
-from workers.jobs.record import Answer, Options, Upload, answer, refusal
+from workers.jobs.record import Answer, StoredOptions, Upload, answer, refusal
 
 WARM_WIDTHS_PX = (60, 100, 160, 240)
 SOLVERS_KEPT = 64
@@ -23,7 +23,7 @@ class Reader:
 
     def __init__(self, models: Sequence[str], runtime: str = "auto") -> None:
         self._recognizers: dict[str, Recognizer] = {name: load_recognizer(name, runtime) for name in models}
-        self._solvers: dict[Options, Solver] = {}
+        self._solvers: dict[StoredOptions, Solver] = {}
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -36,7 +36,7 @@ class Reader:
             for width in WARM_WIDTHS_PX:
                 recognizer.score([_bars(width)])
 
-    def solver(self, options: Options) -> Solver:
+    def solver(self, options: StoredOptions) -> Solver:
         """The solver for ``options``; ``OptionError`` where they ask for what there is not."""
         if options not in self._solvers:
             if len(self._solvers) >= SOLVERS_KEPT:
@@ -44,7 +44,7 @@ class Reader:
             self._solvers[options] = self._made(options)
         return self._solvers[options]
 
-    def at_once(self, options: Options, readings: int) -> int:
+    def at_once(self, options: StoredOptions, readings: int) -> int:
         """How many images to read together so that the network reads about ``readings`` times; never less than one.
 
         Views count: the more of them an image may be read in, the fewer images are read before anybody looks up.
@@ -55,7 +55,7 @@ class Reader:
             return readings
 
     def answers(
-        self, uploads: Sequence[Upload], indexes: Sequence[int], options: Options, model_sha256: str
+        self, uploads: Sequence[Upload], indexes: Sequence[int], options: StoredOptions, model_sha256: str
     ) -> list[Answer]:
         """An answer to each upload, read as ``options`` say by the model whose hash is ``model_sha256``."""
         loaded = self.models.get(options.model)
@@ -74,7 +74,7 @@ class Reader:
             for index, upload in zip(indexes, uploads, strict=True)
         ]
 
-    def _made(self, options: Options) -> Solver:
+    def _made(self, options: StoredOptions) -> Solver:
         if options.model not in self._recognizers:
             raise OptionError(f"expected a model among {', '.join(self._recognizers)}, received {options.model!r}")
         recognizer = self._recognizers[options.model]

@@ -45,7 +45,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class StoredOptions:
     """How the images of a job are to be read. In a record without ``views`` each is read once."""
 
     model: str
@@ -74,7 +74,7 @@ class Job:
     owner: str
     total: int
     chunk_size: int
-    options: Options
+    options: StoredOptions
     model_sha256: str
     created_at: float
     expires_at: float
@@ -121,7 +121,7 @@ class Job:
             owner=text["owner"],
             total=int(text["total"]),
             chunk_size=int(text["chunk_size"]),
-            options=Options(**json.loads(text["options"])),
+            options=StoredOptions(**json.loads(text["options"])),
             model_sha256=text["model_sha256"],
             created_at=float(text["created_at"]),
             expires_at=float(text["expires_at"]),

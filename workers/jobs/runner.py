@@ -1,4 +1,4 @@
-"""What RQ runs: ``solve_chunk`` and ``serve_lane``, at the desk of the process that has the models."""
+"""What RQ runs in a worker: ``solve_chunk`` and ``serve_lane``, and the runner with the models that does them."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 
 from workers import keys
 from workers.connection import Client
+from workers.installed import Installed
 from workers.jobs.chunk import Chunk, begin_alone, record, take
 from workers.jobs.lane import Lane
 from workers.jobs.reader import Reader
@@ -19,7 +20,7 @@ CAREFUL_AFTER = 3  # begun so often without an end, a chunk is read image by ima
 TRIES_ALONE = 3  # in whose hands a worker died so often, that image is given up
 
 
-class Desk:
+class ChunkRunner:
     """Solves chunks in one process: its models, its Redis, and the next chunk fetched while this one is read."""
 
     def __init__(self, redis: Client, queue: ChunkQueue, reader: Reader) -> None:
@@ -106,25 +107,16 @@ class Prefetch:
             self._found = None  # it is fetched again when it is needed, and the error shows there
 
 
-_desks: list[Desk] = []  # of this process: RQ finds a task by its name, and gives it nothing but ids
-
-
-def sit_down(desk: Desk) -> None:
-    """Make ``desk`` the one that solves this process's chunks."""
-    _desks[:] = [desk]
+INSTALLED: Installed[ChunkRunner] = Installed(
+    "no models are loaded in this process: start workers with python -m workers"
+)
 
 
 def solve_chunk(job_id: str, number: int) -> None:
     """RQ's task: answer the chunk ``number`` of a job."""
-    _desk().solve(job_id, number)
+    INSTALLED.runner.solve(job_id, number)
 
 
 def serve_lane() -> None:
     """RQ's task: answer single images that somebody waits for."""
-    _desk().serve_lane()
-
-
-def _desk() -> Desk:
-    if not _desks:
-        raise RuntimeError("no models are loaded in this process: start workers with python -m workers")
-    return _desks[0]
+    INSTALLED.runner.serve_lane()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
-from workers.jobs.record import Options, Upload
+from workers.jobs.record import StoredOptions, Upload
 
 HELD_S = 60  # an image or an answer that nobody asks for is gone after so long
 
@@ -16,7 +16,7 @@ class Single:
 
     id: str
     upload: Upload
-    options: Options
+    options: StoredOptions
     model_sha256: str
 
     def to_redis(self) -> dict[str, str | bytes]:
@@ -32,8 +32,8 @@ class Single:
             return None
         known = json.loads(about)
         upload = Upload(known["name"], image, refused=known.get("refused"))
-        return cls(single_id, upload, Options(**known["options"]), known["model_sha256"])
+        return cls(single_id, upload, StoredOptions(**known["options"]), known["model_sha256"])
 
 
-def new_single(upload: Upload, options: Options, model_sha256: str) -> Single:
+def new_single(upload: Upload, options: StoredOptions, model_sha256: str) -> Single:
     return Single(uuid4().hex, upload, options, model_sha256)

@@ -37,7 +37,7 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class JobsPage:
     """Some jobs, newest first, and where the next page begins."""
 
     jobs: Sequence[tuple[Job, Counts]]
@@ -163,7 +163,7 @@ class Store:
         found = fetch(self.redis, [job_id])
         return found[0] if found and found[0][0].owner == owner else None
 
-    def page(self, owner: str, limit: int, cursor: str | None = None) -> Page:
+    def page(self, owner: str, limit: int, cursor: str | None = None) -> JobsPage:
         """The owner's jobs, newest first, from behind ``cursor`` on."""
         start = f"({cursor}" if cursor else "+"
         ids = [
@@ -173,7 +173,7 @@ class Store:
         gone = set(ids[:limit]) - {job.id for job, _ in jobs}
         if gone:
             self.redis.zrem(keys.jobs_of(owner), *gone)
-        return Page(jobs, ids[limit - 1] if len(ids) > limit else None)
+        return JobsPage(jobs, ids[limit - 1] if len(ids) > limit else None)
 
     def items(self, job: Job, start: int, limit: int) -> list[str]:
         """Result items (JSON) of images ``start`` to ``start + limit - 1``, as far as they are answered."""

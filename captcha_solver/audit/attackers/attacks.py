@@ -28,7 +28,7 @@ MOST_RECALLED = 200  # own labels that are read again: more would tell nothing n
 
 
 @dataclass(frozen=True, slots=True)
-class Ammunition:
+class AttackInputs:
     """What an attacker has: labelled images, or a design to draw from (its TOML file); a folder to work in.
 
     ``until`` (``time.monotonic``): when his training has to be done.
@@ -43,7 +43,7 @@ class Ammunition:
 
 
 @dataclass(frozen=True, slots=True)
-class Armed:
+class PreparedAttack:
     """An attacker ready to read: images in, a solution each out; and what it took to make him."""
 
     read: Callable[[Sequence[Sample]], list[Solution]]
@@ -65,13 +65,13 @@ class Attack(Protocol):
         """What is not installed; None where the attack can be made."""
         ...
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         """Ready with ``labels`` labels (``UNLIMITED``: a generator)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelAttack:
     """A shipped model as it is, or trained further on what the attacker has."""
 
     name: str
@@ -80,24 +80,24 @@ class Model:
     def missing(self) -> str | None:
         return None
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         if labels == 0:
             solver = load_solver(self.name, runtime="onnx")
-            return Armed(_solving(solver), solver.recognizer.model_sha256)
-        tuned = self._trained(labels, ammunition)
-        read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=ammunition.fold_case))
-        recalled = ammunition.labelled[:MOST_RECALLED]
-        own = accuracy(recalled, read(recalled), fold_case=ammunition.fold_case)
-        return Armed(read, tuned.bundle.sha256, tuned.core_s, own)
+            return PreparedAttack(_solving(solver), solver.recognizer.model_sha256)
+        tuned = self._trained(labels, inputs)
+        read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=inputs.fold_case))
+        recalled = inputs.labelled[:MOST_RECALLED]
+        own = accuracy(recalled, read(recalled), fold_case=inputs.fold_case)
+        return PreparedAttack(read, tuned.bundle.sha256, tuned.core_s, own)
 
-    def _trained(self, labels: int, ammunition: Ammunition) -> Tuned:
+    def _trained(self, labels: int, inputs: AttackInputs) -> Tuned:
         if labels == UNLIMITED:
             steps = UNLIMITED_STEPS
-            source = ammunition.labelled if ammunition.design_file is None else str(ammunition.design_file)
+            source = inputs.labelled if inputs.design_file is None else str(inputs.design_file)
         else:
-            steps, source = steps_for(labels), ammunition.labelled
-        how = {"steps": steps, "seed": ammunition.seed}
-        return tune(self.name, source, ammunition.folder, **how, until=ammunition.until)
+            steps, source = steps_for(labels), inputs.labelled
+        how = {"steps": steps, "seed": inputs.seed}
+        return tune(self.name, source, inputs.folder, **how, until=inputs.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class Tesseract:
     def missing(self) -> str | None:
         return None if shutil.which("tesseract") else "apt-get install tesseract-ocr"
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
-        return Armed(lambda samples: [_timed(self.name, self._read, sample) for sample in samples])
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
+        return PreparedAttack(lambda samples: [_timed(self.name, self._read, sample) for sample in samples])
 
     def _read(self, image: bytes) -> tuple[str, float]:
         png = encode_png(read_image(image))
@@ -135,7 +135,7 @@ class Ddddocr:
     def missing(self) -> str | None:
         return None if find_spec("ddddocr") else "pip install ddddocr"
 
-    def arm(self, labels: int, ammunition: Ammunition) -> Armed:
+    def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         import ddddocr
 
         reader: Any = ddddocr.DdddOcr(show_ad=False)
@@ -143,11 +143,11 @@ class Ddddocr:
         def read(image: bytes) -> tuple[str, float]:
             return str(reader.classification(encode_png(read_image(image)))), UNSURE
 
-        return Armed(lambda samples: [_timed(self.name, read, sample) for sample in samples])
+        return PreparedAttack(lambda samples: [_timed(self.name, read, sample) for sample in samples])
 
 
 STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
-MODELS: tuple[Attack, ...] = (Model("segmented"), Model("sliding"))
+MODELS: tuple[Attack, ...] = (ModelAttack("segmented"), ModelAttack("sliding"))
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captcha_solver.attempt import attempt
-from captcha_solver.audit.attackers.attacks import ATTACKS, UNLIMITED_IMAGES, Ammunition, Armed
+from captcha_solver.audit.attackers.attacks import ATTACKS, UNLIMITED_IMAGES, AttackInputs, PreparedAttack
 from captcha_solver.audit.attackers.perturb import WASHES, Adversary, Perturbation, perturbation_of
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
 from captcha_solver.audit.findings.legibility import legibility
@@ -27,7 +27,7 @@ PERTURBED = 200  # tested images that are perturbed: a gradient costs more than 
 
 
 @dataclass(slots=True)
-class Workshop:
+class CellRunner:
     """Where an audit's cells are done. ``variants`` are the changed designs, by condition."""
 
     subject: Subject
@@ -35,7 +35,7 @@ class Workshop:
     settings: AuditSettings
     folder: Path
     variants: dict[str, Variant] = field(default_factory=dict)
-    _armed: dict[str, Armed] = field(default_factory=dict)
+    _prepared: dict[str, PreparedAttack] = field(default_factory=dict)
     _tested: dict[str, Sequence[Sample]] = field(default_factory=dict)
     _legible: dict[str, float] = field(default_factory=dict)
     _adversary: Adversary | None = None
@@ -46,17 +46,17 @@ class Workshop:
         ``until`` (``time.monotonic``): a training that is not done by then raises ``OutOfTimeError``.
         """
         tested = self.tested(cell.condition)
-        armed = self._arm(cell, until)
-        solutions = armed.read(tested)
+        prepared = self._prepare(cell, until)
+        solutions = prepared.read(tested)
         if cell.condition in self.variants:
             self.legibility([cell.condition])  # now, while the time that it takes is counted
         return Result(
             cell=cell,
             outcomes=outcomes(cell, tested, solutions),
-            train_core_s=round(armed.core_s, 1),
-            train_accuracy=armed.train_accuracy,
+            train_core_s=round(prepared.core_s, 1),
+            train_accuracy=prepared.train_accuracy,
             ms_per_solve=round(sum(each.elapsed_ms for each in solutions) / max(len(solutions), 1), 3),
-            model_sha256=armed.model_sha256,
+            model_sha256=prepared.model_sha256,
         )
 
     def tested(self, condition: str) -> Sequence[Sample]:
@@ -87,15 +87,15 @@ class Workshop:
 
     def must_train(self, cell: Cell) -> bool:
         """Whether the attacker of a cell is still to be trained."""
-        return cell.labels != 0 and ATTACKS[cell.attack].trains and _key(cell) not in self._armed
+        return cell.labels != 0 and ATTACKS[cell.attack].trains and _key(cell) not in self._prepared
 
-    def _arm(self, cell: Cell, until: float) -> Armed:
+    def _prepare(self, cell: Cell, until: float) -> PreparedAttack:
         """The attacker of a cell; one is made once, and tested wherever he is needed."""
         key = _key(cell)
-        if key not in self._armed:
+        if key not in self._prepared:
             folder = self.folder / MODELS / hashlib.sha256(key.encode()).hexdigest()[:16]
             folder.mkdir(parents=True, exist_ok=True)
-            ammunition = Ammunition(
+            inputs = AttackInputs(
                 labelled=self._labelled(cell),
                 design_file=self._design_file(cell, folder),
                 seed=self.settings.seed + cell.seed,
@@ -103,8 +103,8 @@ class Workshop:
                 fold_case=self.settings.fold_case,
                 until=until,
             )
-            self._armed[key] = ATTACKS[cell.attack].arm(cell.labels, ammunition)
-        return self._armed[key]
+            self._prepared[key] = ATTACKS[cell.attack].prepare(cell.labels, inputs)
+        return self._prepared[key]
 
     def _perturbed(self, samples: Sequence[Sample], how: Perturbation) -> list[Sample]:
         """The samples, perturbed against the shipped sliding network; unreadable ones stay as they are."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from captcha_solver.audit.cells import Outcome
+from captcha_solver.audit.cells import TrialRecord
 
 
 class Kind(StrEnum):
@@ -27,7 +27,7 @@ class Breakdown:
     places: list[tuple[int, float]]  # (place from 0, share of texts that long whose character there was wrong)
 
 
-def breakdown(trials: Iterable[Outcome], *, fold_case: bool) -> Breakdown:
+def breakdown(trials: Iterable[TrialRecord], *, fold_case: bool) -> Breakdown:
     """Where the answers of one attack go wrong."""
     trials = [each for each in trials if each.truth]
     pairs = [(_folded(each.truth, fold_case), _folded(each.text, fold_case)) for each in trials]
@@ -80,9 +80,9 @@ def align(truth: str, text: str) -> list[tuple[str, str]]:
     return pairs[::-1]
 
 
-def ensemble(cells: Sequence[Sequence[Outcome]], *, fold_case: bool) -> tuple[list[bool], list[bool]]:
+def ensemble(cells: Sequence[Sequence[TrialRecord]], *, fold_case: bool) -> tuple[list[bool], list[bool]]:
     """(solved by any attack, solved by the most confident answer), for each image, over attacks on the same images."""
-    by_sample: dict[str, list[Outcome]] = {}
+    by_sample: dict[str, list[TrialRecord]] = {}
     for trials in cells:
         for each in trials:
             by_sample.setdefault(each.sample, []).append(each)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from captcha_solver.audit.cells import BASE, Outcome, Result
+from captcha_solver.audit.cells import BASE, Result, TrialRecord
 from captcha_solver.audit.subjects.duplicates import KNOWN
 
 MUCH = 0.3  # of the tested images: from here on a fault is one of the design, or of its labels, not of single images
@@ -73,7 +73,7 @@ def _at_odds(base: Sequence[Result], fold: Callable[[str], str]) -> Reason | Non
     return None
 
 
-def _inside(answered: Sequence[Outcome], fold: Callable[[str], str]) -> Reason | None:
+def _inside(answered: Sequence[TrialRecord], fold: Callable[[str], str]) -> Reason | None:
     """Labels whose characters all lie, in order, in longer answers: only some of what is drawn counts."""
     inside = [each for each in answered if len(each.truth) > 1 and _is_part(fold(each.truth), fold(each.text))]
     if len(inside) < MUCH * len(answered):
@@ -86,7 +86,7 @@ def _inside(answered: Sequence[Outcome], fold: Callable[[str], str]) -> Reason |
     )
 
 
-def _never_as_long(answered: Sequence[Outcome], fold: Callable[[str], str]) -> Reason | None:
+def _never_as_long(answered: Sequence[TrialRecord], fold: Callable[[str], str]) -> Reason | None:
     """Labels that are hardly ever as long as the answers, such as the results of sums."""
     as_long = sum(len(each.text) == len(each.truth) for each in answered)
     by = sorted(len(each.text) - len(each.truth) for each in answered)
@@ -102,7 +102,7 @@ def _never_as_long(answered: Sequence[Outcome], fold: Callable[[str], str]) -> R
     )
 
 
-def _sure_and_wrong(answered: Sequence[Outcome], fold: Callable[[str], str]) -> Reason | None:
+def _sure_and_wrong(answered: Sequence[TrialRecord], fold: Callable[[str], str]) -> Reason | None:
     """Answers that readers are sure of, and that are never the label: labels of other images, or of a riddle."""
     sure = [each for each in answered if each.confidence >= SURE]
     right = [each for each in sure if fold(each.text) == fold(each.truth)]

@@ -230,7 +230,7 @@ class Jpeg(Whole):
 
 
 @dataclass(frozen=True, slots=True)
-class Palette(Whole):
+class FewColours(Whole):
     """Leave only levels ``step_levels`` apart in each channel (the banding of a small palette), dithered or not."""
 
     step_levels: float = strength(60, 0, 255)

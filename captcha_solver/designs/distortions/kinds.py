@@ -66,7 +66,7 @@ KINDS: dict[str, type[Distortion]] = {
     "fragments": lattices.Fragments,
     "long-lines": lattices.LongLines,
     "ellipses": lattices.Ellipses,
-    "lattice": lattices.Lattice,
+    "lattice": lattices.LatticeLines,
     "bars": lattices.Bars,
     # the whole picture
     "wave": image.Wave,
@@ -83,7 +83,7 @@ KINDS: dict[str, type[Distortion]] = {
     "noise": image.Noise,
     "salt-pepper": image.SaltPepper,
     "jpeg": image.Jpeg,
-    "palette": image.Palette,
+    "palette": image.FewColours,
     "one-bit": image.OneBit,
     "pixelate": image.Pixelate,
     "gif": formats.Gif,

@@ -116,7 +116,7 @@ class Ellipses(Strokes):
 
 
 @dataclass(frozen=True, slots=True)
-class Lattice(Marks):
+class LatticeLines(Marks):
     """Square dots of ``size_px`` every ``pitch_px`` in rows and columns; ``share_fraction`` of them are drawn."""
 
     share_fraction: float = strength(0.9, 0, 1)

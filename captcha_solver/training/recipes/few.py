@@ -53,7 +53,7 @@ Outputs = list[tuple[NDArray[np.float32], NDArray[np.int32]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class FoldReading:
     """A fold after ``steps`` steps: logits and labels of all that it held out."""
 
     steps: int
@@ -190,7 +190,7 @@ def _labels(task: SlidingTask) -> list[str]:
     return [sample.text for spec in folders for part in folder_samples(spec, mixture.labels) for sample in part]
 
 
-def choose(folds: Sequence[Sequence[Check]]) -> tuple[int | None, Settled]:
+def choose(folds: Sequence[Sequence[FoldReading]]) -> tuple[int | None, Settled]:
     """How many steps read most of what was held out (``None``: as many as there is time for), and its figures."""
     checks = min(len(fold) for fold in folds)
     read = [sum(fold[i].right for fold in folds) for i in range(checks)]
@@ -204,7 +204,7 @@ def choose(folds: Sequence[Sequence[Check]]) -> tuple[int | None, Settled]:
     return steps, Settled(calibrate(outputs), {"cross_validation": figures | {"steps": steps, "steps_taken": taken}})
 
 
-def _fold(task: SlidingTask, k: int, out: Path, share: Share) -> list[Check]:
+def _fold(task: SlidingTask, k: int, out: Path, share: Share) -> list[FoldReading]:
     """Train on what fold ``k`` leaves, and read what it holds out ``CHECKS`` times, evenly over its budget.
 
     Where a step uses up more than the way to the next check, one reading stands for several.
@@ -214,7 +214,7 @@ def _fold(task: SlidingTask, k: int, out: Path, share: Share) -> list[Check]:
     task = replace(task, mixture=replace(task.mixture, fold=Fold(k, FOLDS)))
     held, settings = held_out(task), share.settings
     learner = new_learner(task.build(), task.loss(), settings, share.start)
-    checks: list[Check] = []
+    checks: list[FoldReading] = []
     step, loss = 0, 0.0
     draws = task.batches(settings.seed + k, 0)
     batches = (pair for draw in draws for pair in draw)
@@ -244,11 +244,11 @@ def _fold(task: SlidingTask, k: int, out: Path, share: Share) -> list[Check]:
     return checks
 
 
-def _read(learner: Learner, held: Sequence[StripBatch], step: int, budget: "FoldBudget") -> Check:
+def _read(learner: Learner, held: Sequence[StripBatch], step: int, budget: "FoldBudget") -> FoldReading:
     """What the averaged weights make of all that is held out; ``budget`` learns how long that takes."""
     began = time.monotonic()
     model = learner.averaged()
-    check = Check(step, [(predict(model, as_float(x)), y) for x, y in held])
+    check = FoldReading(step, [(predict(model, as_float(x)), y) for x, y in held])
     learner.go_on()
     budget.reading_s = time.monotonic() - began
     return check

@@ -78,7 +78,7 @@ def tune(
     spec = source if isinstance(source, str) else _folder(_writable(source, start), out)
     _make_repeatable(seed)
     began = _core_s()
-    meter = Watch(out / "bundle", until)
+    meter = StepWatch(out / "bundle", until)
     request = TrainRequest((spec,), out / "bundle", route, route, None, {})
     with sieved_stderr():
         bundle = ROUTES[route](request, start, (steps, seed, meter))
@@ -89,7 +89,7 @@ def tune(
     return tuned
 
 
-class Watch(Meter):
+class StepWatch(Meter):
     """Stands where a training's progress bar would: the audit has one of its own, and its time is bounded."""
 
     def __init__(self, out: Path, until: float) -> None:

@@ -28,7 +28,7 @@ from tests.api.test_problems import check
 from tests.workers.some_audits import DESIGN, FILES, images, next_piece, use_fakes
 from workers import keys
 from workers.audits.record import Audit, packed
-from workers.audits.runner import AuditDesk, subject_of
+from workers.audits.runner import PieceRunner, subject_of
 from workers.audits.store import end
 
 pytestmark = pytest.mark.redis
@@ -371,13 +371,13 @@ def test_the_document_lists_what_may_be_drawn(ready: Served) -> None:
 @contextmanager
 def working(served: Served, home: Path) -> Iterator[None]:
     """An audit worker in a thread."""
-    desk = AuditDesk(served.service.redis, served.service.audits.queue, home)
+    auditor = PieceRunner(served.service.redis, served.service.audits.queue, home)
     over = threading.Event()
 
     def work() -> None:
         while not over.wait(0.02):
             while place := next_piece(served.service.audits.queue):
-                desk.do(*place)
+                auditor.do(*place)
 
     thread = threading.Thread(target=work)
     thread.start()

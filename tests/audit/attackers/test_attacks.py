@@ -12,7 +12,7 @@ import pytest
 from captcha_solver.audit.attackers import attacks
 from captcha_solver.audit.attackers.attacks import (
     ATTACKS,
-    Ammunition,
+    AttackInputs,
     Ddddocr,
     Tesseract,
     accuracy,
@@ -29,7 +29,7 @@ from tests.audit.fake_attackers import images
 HEAD = "\t".join(
     "level page_num block_num par_num line_num word_num left top width height conf text".split()  # noqa: SIM905
 )
-NOTHING = Ammunition((), None, 0, Path())
+NOTHING = AttackInputs((), None, 0, Path())
 
 
 def row(conf: str, text: str) -> str:
@@ -90,7 +90,7 @@ def test_a_program_that_fails_has_not_solved(
     monkeypatch.setattr("subprocess.run", run)
     (sample,) = images(1)
     sample = Sample("a", image or sample.image, "ab", "own")
-    (solution,) = Tesseract().arm(0, NOTHING).read([sample])
+    (solution,) = Tesseract().prepare(0, NOTHING).read([sample])
     assert solution.reading.text == text
     assert (solution.failure is None) == (failure is None)
     assert (failure or "") in (solution.failure or "")
@@ -99,9 +99,9 @@ def test_a_program_that_fails_has_not_solved(
 def test_the_shipped_models_read_plain_images_without_labels() -> None:
     samples = images(20)
     for name in ("sliding", "segmented"):
-        armed = ATTACKS[name].arm(0, NOTHING)
-        assert (accuracy(samples, armed.read(samples), fold_case=True) or 0) > 0.8
-        assert (armed.core_s, armed.train_accuracy, len(armed.model_sha256)) == (0.0, None, 64)
+        prepared = ATTACKS[name].prepare(0, NOTHING)
+        assert (accuracy(samples, prepared.read(samples), fold_case=True) or 0) > 0.8
+        assert (prepared.core_s, prepared.train_accuracy, len(prepared.model_sha256)) == (0.0, None, 64)
 
 
 def test_the_share_of_own_labels_that_is_read() -> None:
@@ -118,8 +118,8 @@ def test_of_many_own_labels_the_first_are_read_again(monkeypatch: pytest.MonkeyP
     samples = images(12)
     wrong = [replace(each, text="none") for each in samples[:3]]
     monkeypatch.setattr(attacks, "MOST_RECALLED", 6)
-    armed = ATTACKS["segmented"].arm(12, Ammunition([*wrong, *samples[3:]], None, 0, tmp_path))
-    assert armed.train_accuracy == 0.5
+    prepared = ATTACKS["segmented"].prepare(12, AttackInputs([*wrong, *samples[3:]], None, 0, tmp_path))
+    assert prepared.train_accuracy == 0.5
 
 
 @pytest.mark.parametrize("fold_case", [True, False])
@@ -131,8 +131,8 @@ def test_labels_in_the_other_case_leave_both_to_be_read(
     tuned = amend_bundle(load_bundle(bundle), card={}, alphabet=string.ascii_lowercase + string.digits)
     monkeypatch.setattr(attacks, "tune", lambda *_, **__: Tuned(tuned, 1.0))
     samples = images(12)
-    armed = ATTACKS["sliding"].arm(12, Ammunition(samples, None, 0, tmp_path, fold_case=fold_case))
-    text = "".join(solution.reading.text for solution in armed.read(samples))
+    prepared = ATTACKS["sliding"].prepare(12, AttackInputs(samples, None, 0, tmp_path, fold_case=fold_case))
+    text = "".join(solution.reading.text for solution in prepared.read(samples))
     assert (text == text.lower()) is not fold_case
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from captcha_solver.audit.attackers.cell_runner import Workshop
+from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import UNLIMITED, Cell
 from captcha_solver.audit.subjects.split import LABEL_SEED, part_seed, split
 from captcha_solver.audit_settings import AuditSettings
@@ -43,7 +43,7 @@ def test_a_generator_that_repeats_itself_teaches_nothing_of_what_is_tested(
     subject = Repeating(tuple(images(100)))
     parts = split(subject, labels=20, tested=40, seed=0)
     assert (len(parts.pool), len(parts.tested)) == (20, 40)
-    workshop = Workshop(subject, parts, AuditSettings(budgets=(0, 20), tested=40), tmp_path)
-    workshop.do(Cell("sliding", 20))
-    workshop.do(Cell("sliding", UNLIMITED))
-    assert fakes["sliding"].armed == [(20, 20), (UNLIMITED, 60)]  # 100 drawn, of which 40 are tested
+    cell_runner = CellRunner(subject, parts, AuditSettings(budgets=(0, 20), tested=40), tmp_path)
+    cell_runner.do(Cell("sliding", 20))
+    cell_runner.do(Cell("sliding", UNLIMITED))
+    assert fakes["sliding"].prepared == [(20, 20), (UNLIMITED, 60)]  # 100 drawn, of which 40 are tested

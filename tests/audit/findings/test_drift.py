@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from captcha_solver.audit.cells import BASE, Cell, Outcome, Result
+from captcha_solver.audit.cells import BASE, Cell, Result, TrialRecord
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.drift import (
     Recovered,
@@ -55,7 +55,7 @@ def test_trained_on_each_and_tested_on_each_then_a_few_labels_of_each_changed_on
 
 def result(labels: int, trained: str, tested: str, solved: int) -> Result:
     cell = Cell("sliding", labels, tested, trained)
-    outcomes = [Outcome(cell.id, str(i), "ab", "AB" if i < solved else "x", 0.5, None) for i in range(10)]
+    outcomes = [TrialRecord(cell.id, str(i), "ab", "AB" if i < solved else "x", 0.5, None) for i in range(10)]
     return Result(cell, outcomes)
 
 

@@ -106,7 +106,7 @@ def test_an_entry_says_what_it_rests_on(board: tuple[Panel, Path]) -> None:
 def test_the_hash_is_that_of_the_tested_images(tmp_path: Path) -> None:
     def hashed(seed: int) -> str:
         settings = AuditSettings(budgets=(0,), tested=30, seed=seed, scope=Scope.LABELS)
-        return Campaign(open_subject("plain"), settings, tmp_path).workshop().split.sha256
+        return Campaign(open_subject("plain"), settings, tmp_path).cell_runner().split.sha256
 
     assert hashed(1) == hashed(1) != hashed(2)
 
@@ -114,16 +114,16 @@ def test_the_hash_is_that_of_the_tested_images(tmp_path: Path) -> None:
 def test_only_the_label_curve_is_attacked(tmp_path: Path) -> None:
     settings = AuditSettings(budgets=(0, 20), tested=30, scope=Scope.LABELS)
     campaign = Campaign(open_subject("plain"), settings, tmp_path)
-    workshop = campaign.workshop()
-    assert len(workshop.split.pool) == 20  # none for what is trained on changed designs
-    stages = campaign.due(workshop, [])
+    cell_runner = campaign.cell_runner()
+    assert len(cell_runner.split.pool) == 20  # none for what is trained on changed designs
+    stages = campaign.due(cell_runner, [])
     assert [each.name for each in stages] == ["without labels", "label curve"]
     cells = [cell for stage in stages for cell in stage.cells]
     assert {Cell("sliding", 20), Cell("segmented", 20), Cell("sliding"), Cell("segmented")} <= set(cells)
     assert {cell.labels for cell in cells} == {0, 20}
-    assert campaign.due(workshop, [], cells) == []  # all of them over: nothing else is due
+    assert campaign.due(cell_runner, [], cells) == []  # all of them over: nothing else is due
     full = replace(campaign, settings=replace(settings, scope=Scope.FULL))
-    assert full.due(workshop, [], cells) != []
+    assert full.due(cell_runner, [], cells) != []
 
 
 def test_a_budget_above_the_pool_is_not_in_the_label_curve() -> None:

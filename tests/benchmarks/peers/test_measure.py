@@ -13,7 +13,7 @@ from benchmarks.peers.__main__ import labelled, main
 from benchmarks.peers.adapters import rapidocr_adapter, tesseract_adapter
 from benchmarks.peers.flat import flattened
 from benchmarks.peers.report import Rate, rate, result, table, worth
-from benchmarks.peers.sureness import Answer, Sureness
+from benchmarks.peers.sureness import PeerAnswer, Sureness
 from captcha_solver import load_solver
 from captcha_solver.designs.drawing.draw import draw_run
 from captcha_solver.designs.load import load_design
@@ -82,8 +82,8 @@ def test_answers_come_set_by_set_with_the_confidence_of_the_library(folder: Path
 
 def test_confidence_is_worth_what_it_says_over_all_sets_together() -> None:
     sets = [measure.Labelled("a", (Path("a"),), ("Ab",), ""), measure.Labelled("b", (Path("b"),), ("cd",), "")]
-    assert worth(sets, [[Answer("aB", 0.9)], [Answer("x", 0.2)]]) == Sureness(1.0, 0.5, 0.5, 0.5)
-    assert worth(sets, [[Answer("aB", 0.9)], [Answer("x", None)]]) is None
+    assert worth(sets, [[PeerAnswer("aB", 0.9)], [PeerAnswer("x", 0.2)]]) == Sureness(1.0, 0.5, 0.5, 0.5)
+    assert worth(sets, [[PeerAnswer("aB", 0.9)], [PeerAnswer("x", None)]]) is None
 
 
 def test_transparent_images_are_laid_on_white_and_others_left_alone(tmp_path: Path) -> None:

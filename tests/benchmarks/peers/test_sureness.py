@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.peers.sureness import Answer, Cut, Judged, cuts, judged, precision_at, safe_coverage, sureness
+from benchmarks.peers.sureness import Cut, Judged, PeerAnswer, cuts, judged, precision_at, safe_coverage, sureness
 
 
 def some(*pairs: tuple[float, int]) -> list[Judged]:
@@ -45,12 +45,12 @@ def test_a_reader_that_is_as_sure_of_all_has_one_cut() -> None:
 
 
 def test_right_is_case_folded_and_no_text_is_the_least_sure() -> None:
-    answers = [Answer("aB1", 0.8), Answer("", 0.99), Answer("x", 0.3)]
+    answers = [PeerAnswer("aB1", 0.8), PeerAnswer("", 0.99), PeerAnswer("x", 0.3)]
     assert judged(["Ab1", "q", "y"], answers) == some((0.8, 1), (0.0, 0), (0.3, 0))
 
 
 def test_a_reader_without_confidence_has_no_figures() -> None:
-    assert judged(["a", "b"], [Answer("a", 0.9), Answer("b", None)]) is None
+    assert judged(["a", "b"], [PeerAnswer("a", 0.9), PeerAnswer("b", None)]) is None
     assert sureness(None) is None
     assert sureness([]) is None
 

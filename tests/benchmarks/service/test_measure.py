@@ -72,8 +72,10 @@ def test_times_are_counted_from_when_a_request_was_due() -> None:
     assert latency.summary(0.25, 20.0, sent, 0.25).good is None
 
 
-def samples(late_mib: float) -> list[soak.Sample]:
-    return [soak.Sample(n, 100 * n, {"api": 500.0 if n == 0 else late_mib if n >= 90 else 100.0}) for n in range(101)]
+def samples(late_mib: float) -> list[soak.MemorySample]:
+    return [
+        soak.MemorySample(n, 100 * n, {"api": 500.0 if n == 0 else late_mib if n >= 90 else 100.0}) for n in range(101)
+    ]
 
 
 @pytest.mark.parametrize(("late_mib", "flat"), [(100.0, True), (108.0, True), (108.5, False), (90.0, True)])

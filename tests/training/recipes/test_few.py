@@ -17,7 +17,7 @@ from captcha_solver.models.runtimes import import_keras
 from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.training.learner import layer_rates, layerwise_adamw
 from captcha_solver.training.recipes import few
-from captcha_solver.training.recipes.few import Check, choose, held_out, is_few
+from captcha_solver.training.recipes.few import FoldReading, choose, held_out, is_few
 from captcha_solver.training.run import TrainRequest, run
 from captcha_solver.training.sources import Fold, Mixture, Source, folder_samples
 from captcha_solver.training.tasks.sliding import SlidingTask
@@ -68,11 +68,11 @@ def test_what_is_held_out_is_read_as_it_is_and_unreadable_images_are_left_out(tm
     assert len({strips.shape[2] for strips, _ in batches}) == len(batches), "a batch for each width"
 
 
-def check(steps: int, right: int, of: int) -> Check:
+def check(steps: int, right: int, of: int) -> FoldReading:
     """A check that read ``right`` of ``of`` one-character texts."""
     logits = np.zeros((of, 1, 3), np.float32)
     logits[:right, 0, 1], logits[right:, 0, 2] = 5, 5
-    return Check(steps, [(logits, np.ones((of, 1), np.int32))])
+    return FoldReading(steps, [(logits, np.ones((of, 1), np.int32))])
 
 
 def test_the_number_of_steps_is_the_one_that_reads_most_over_all_folds() -> None:
@@ -174,7 +174,7 @@ def test_an_interrupted_fine_tuning_does_not_cross_validate_again(
     out = tmp_path / "out"
     folds: list[int] = []
 
-    def fold(made: SlidingTask, k: int, *_: object) -> list[Check]:
+    def fold(made: SlidingTask, k: int, *_: object) -> list[FoldReading]:
         folds.append(k)
         return [check(1, 1, 2), check(2, 2, 2)]
 

@@ -15,7 +15,7 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.training.checkpoint import Progress
 from captcha_solver.training.recipes import steps as tuning
-from captcha_solver.training.recipes.steps import BATCH, OutOfTimeError, Watch, steps_for, tune
+from captcha_solver.training.recipes.steps import BATCH, OutOfTimeError, StepWatch, steps_for, tune
 from captcha_solver.training.task import TrainSettings
 from captcha_solver.training.tasks.sliding import LONGEST_LABEL, SlidingTask
 from tests.audit.fake_attackers import images
@@ -31,7 +31,7 @@ def test_each_doubling_of_the_labels_takes_a_little_longer(labels: int, steps: i
 
 
 def test_a_training_ends_when_the_time_is_up(tmp_path: Path) -> None:
-    late, early = (Watch(tmp_path, time.monotonic() + seconds) for seconds in (-1, 1000))
+    late, early = (StepWatch(tmp_path, time.monotonic() + seconds) for seconds in (-1, 1000))
     with early as watch:
         watch.update(0.5, Progress(step=3), 1.0)
     with pytest.raises(OutOfTimeError, match="the time was up when 50% of its training was done"):
@@ -42,7 +42,7 @@ def test_a_training_ends_when_the_time_is_up(tmp_path: Path) -> None:
 SOURCE = """
 import hashlib, json, sys
 from pathlib import Path
-from captcha_solver.audit.attackers.attacks import ATTACKS, Ammunition
+from captcha_solver.audit.attackers.attacks import ATTACKS, AttackInputs
 from captcha_solver.audit.attackers import attacks
 from tests.audit.fake_attackers import images
 
@@ -53,8 +53,8 @@ if __name__ == "__main__":
         route, design = name.split("-")
         folder = Path(sys.argv[1]) / name
         folder.mkdir(parents=True)
-        armed = ATTACKS[route].arm(12, Ammunition(images(12, design), None, 0, folder))
-        read = [(each.text, each.confidence) for each in armed.read(images(30, "crowded"))]
+        prepared = ATTACKS[route].prepare(12, AttackInputs(images(12, design), None, 0, folder))
+        read = [(each.text, each.confidence) for each in prepared.read(images(30, "crowded"))]
         found[name] = hashlib.sha256(json.dumps(read).encode()).hexdigest()
     print(json.dumps(found))
 """

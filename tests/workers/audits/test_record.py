@@ -25,7 +25,7 @@ from tests.workers.running import running
 from tests.workers.some_audits import (
     DESIGN,
     SHOP,
-    a_desk,
+    a_runner,
     begin,
     images,
     next_piece,
@@ -40,9 +40,9 @@ from workers.audits import runner as piece_runner
 from workers.audits.home import clear, home
 from workers.audits.pieces import close, extend, found_so_far, put, take
 from workers.audits.queue import AuditQueue
-from workers.audits.record import Audit, Counts
+from workers.audits.record import Audit, CellCounts
 from workers.audits.recovery import sweep_audits
-from workers.audits.runner import AuditDesk, do_piece, sit_down
+from workers.audits.runner import INSTALLED, PieceRunner, do_piece
 from workers.audits.store import AuditStore, TooManyAuditsError, fetch
 from workers.audits.work_record import Piece, pieces_of
 from workers.connection import Client
@@ -63,8 +63,8 @@ def audits(redis: Client) -> AuditStore:
 
 
 @pytest.fixture
-def desk(redis: Client, audits: AuditStore, tmp_path: Path) -> AuditDesk:
-    return a_desk(redis, audits.queue, tmp_path / "desk")
+def auditor(redis: Client, audits: AuditStore, tmp_path: Path) -> PieceRunner:
+    return a_runner(redis, audits.queue, tmp_path / "runner")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def samples() -> list[Sample]:
     return images()
 
 
-def state(redis: Client, audit: Audit) -> tuple[Audit, Counts]:
+def state(redis: Client, audit: Audit) -> tuple[Audit, CellCounts]:
     ((found, counts),) = fetch(redis, [audit.id])
     return found, counts
 
@@ -90,14 +90,18 @@ def report_of(data: bytes) -> dict[str, Any]:
 
 
 def test_an_audit_from_its_planning_to_its_report(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit = begin(audits, samples)
     assert (status(redis, audit), queued(audits.queue)) == ("queued 0/0 0", [0])
     steps = []
     while place := next_piece(audits.queue):
-        desk.do(*place)
+        auditor.do(*place)
         steps.append((place[1], state(redis, audit)[0].stage, status(redis, audit)))
     assert steps == [
         (0, "planning", "running 0/4 0"),
@@ -131,7 +135,7 @@ def test_two_workers_find_what_a_local_audit_finds(
     else:
         local(DesignSubject(parse_design(DESIGN, "tiny")), SHOP, tmp_path / "local", improve=True)
         audit = begin(audits, improve=True)
-    run_all(audits.queue, *(a_desk(redis, audits.queue, tmp_path / name) for name in "ab"))
+    run_all(audits.queue, *(a_runner(redis, audits.queue, tmp_path / name) for name in "ab"))
     files = audits.files(audit)
     for name in ("trials.jsonl", "cells.jsonl", "sheet.png"):
         assert files[name] == (tmp_path / "local" / name).read_bytes(), name
@@ -142,7 +146,7 @@ def test_two_workers_find_what_a_local_audit_finds(
 
 
 def test_shipped_models_read_here_as_in_a_local_audit(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], tmp_path: Path,
+    redis: Client, audits: AuditStore, auditor: PieceRunner, samples: list[Sample], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(campaign, "perturbation_stage", lambda pool: Stage("adversarial perturbation", ()))
@@ -150,7 +154,7 @@ def test_shipped_models_read_here_as_in_a_local_audit(
     write_folder(samples, tmp_path / "shop")
     local(FolderSubject(tmp_path / "shop"), settings, tmp_path / "local")
     audit = begin(audits, samples, settings=settings)
-    run_all(audits.queue, desk)
+    run_all(audits.queue, auditor)
     trials = audits.file(audit, "trials.jsonl")
     assert trials == (tmp_path / "local/trials.jsonl").read_bytes()
     assert len(trials.splitlines()) >= 60  # two networks at least
@@ -172,11 +176,15 @@ def test_what_several_cells_need_is_made_once_a_piece() -> None:
 
 
 def test_what_is_done_twice_counts_once(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fakes = use_fakes(monkeypatch)
     audit = begin(audits, samples)
-    desk.do(audit.id, 0)
+    auditor.do(audit.id, 0)
     taken = take(redis, audit.id, 1)
     assert taken is not None
     (cell,) = taken.piece.cells
@@ -185,14 +193,18 @@ def test_what_is_done_twice_counts_once(
     assert [each.model_sha256 for each in found_so_far(redis, audit)[0]] == ["first"]
     assert status(redis, audit) == "running 1/4 0"
     for _ in range(2):
-        desk.do(audit.id, 1)  # the cell has its result, the piece is to be taken off
-    assert (fakes[cell.attack].armed, redis.scard(keys.audit_pending(audit.id))) == ([], 3)
-    desk.do(audit.id, 0)
+        auditor.do(audit.id, 1)  # the cell has its result, the piece is to be taken off
+    assert (fakes[cell.attack].prepared, redis.scard(keys.audit_pending(audit.id))) == ([], 3)
+    auditor.do(audit.id, 0)
     assert redis.hlen(keys.audit_pieces(audit.id)) == 5, "it was planned once"
 
 
 def test_of_two_workers_with_one_piece_the_second_changes_nothing(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit = begin(audits, samples)
@@ -210,20 +222,29 @@ def test_of_two_workers_with_one_piece_the_second_changes_nothing(
 
 
 def test_results_come_in_an_order_of_their_own(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit = begin(audits, samples)
-    desk.do(audit.id, 0)
+    auditor.do(audit.id, 0)
     for number in (3, 2, 4, 1):
-        desk.do(audit.id, number)
+        auditor.do(audit.id, number)
     ids = [result.cell.id.split("|")[:2] for result in found_so_far(redis, audit)[0]]
     assert ids == [["segmented", "0"], ["sliding", "0"], ["segmented", "20"], ["sliding", "20"]]
 
 
 @pytest.mark.parametrize("how", ["cancel", "forget"])
 def test_a_stopped_audit_gets_nothing_more(
-    how: str, redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    how: str,
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stop: Callable[[Audit], object] = getattr(audits, how)
 
@@ -234,31 +255,35 @@ def test_a_stopped_audit_gets_nothing_more(
     # one piece of two cells: the second must not be begun either
     monkeypatch.setattr(piece_runner, "pieces_of", lambda stages: [Piece(each.name, each.cells) for each in stages])
     audit = begin(audits, samples)
-    run_all(audits.queue, desk)
-    assert sum(len(fake.armed) for fake in fakes.values()) == 1, "the others were not begun"
+    run_all(audits.queue, auditor)
+    assert sum(len(fake.prepared) for fake in fakes.values()) == 1, "the others were not begun"
     assert work_keys(redis, audit) == (ENDED if how == "cancel" else set())
     assert redis.zcard(keys.AUDITS_OPEN) == 0
     if how == "cancel":
         assert status(redis, audit) == "cancelled 0/4 0"
         assert not audits.cancel(audit)
-    assert not list((desk._home).glob("*/report.json"))
+    assert not list((auditor._home).glob("*/report.json"))
 
 
 def test_a_cell_that_fails_is_left_out_after_three_tries(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def breaks() -> None:
         raise RuntimeError("out of cheese")
 
     use_fakes(monkeypatch, sliding=breaks)
     audit = begin(audits, samples)
-    desk.do(*(next_piece(audits.queue) or ("", 0)))
+    auditor.do(*(next_piece(audits.queue) or ("", 0)))
     broken = next(n for n in (1, 2) if Cell("sliding") in pieces(redis, audit)[n].cells)
     for _ in range(3):
         with pytest.raises(RuntimeError, match="out of cheese"):
-            desk.do(audit.id, broken)
+            auditor.do(audit.id, broken)
     assert status(redis, audit) == "running 0/4 0"
-    desk.do(audit.id, broken)
+    auditor.do(audit.id, broken)
     assert status(redis, audit) == "running 1/4 1"
     ((left,),) = [found_so_far(redis, audit)[1]]
     assert left.why == "given up after 3 tries: RuntimeError: out of cheese"
@@ -270,14 +295,18 @@ def pieces(redis: Client, audit: Audit) -> dict[int, Piece]:
 
 
 def test_what_cannot_be_trained_is_left_out_at_once_and_named(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuses() -> None:
         raise OptionError("expected other labels")
 
     use_fakes(monkeypatch, segmented=refuses)
     audit = begin(audits, samples)
-    run_all(audits.queue, desk)
+    run_all(audits.queue, auditor)
     assert status(redis, audit) == "partial 4/4 2"
     report = json.loads(audits.file(audit, "report.json") or b"{}")
     assert [row["why"] for row in report["left_out"]] == ["expected other labels"] * 2
@@ -285,13 +314,17 @@ def test_what_cannot_be_trained_is_left_out_at_once_and_named(
 
 
 def test_a_piece_that_kills_workers_is_given_up(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit = begin(audits, samples)
     for _ in range(3):
         assert take(redis, audit.id, 0) is not None  # and then no more was heard of it
-    desk.do(audit.id, 0)
+    auditor.do(audit.id, 0)
     found, _ = state(redis, audit)
     assert status(redis, audit).startswith("failed")
     assert found.error == "given up after 3 tries: the worker died each time"
@@ -299,7 +332,11 @@ def test_a_piece_that_kills_workers_is_given_up(
 
 
 def test_what_does_not_fit_into_the_minutes_is_left_out(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     now = time.time()
@@ -308,7 +345,7 @@ def test_what_does_not_fit_into_the_minutes_is_left_out(
     monkeypatch.setattr(piece_runner, "time", stopped)
     audit = begin(audits, samples, settings=replace(SHOP, minutes=60.0))
     redis.hset(keys.audit(audit.id), "started_at", repr(now - 3600 + runner.REPORT_S + 20))  # twenty seconds are left
-    run_all(audits.queue, desk)
+    run_all(audits.queue, auditor)
     assert status(redis, audit) == "partial 4/4 2"
     report = json.loads(audits.file(audit, "report.json") or b"{}")
     assert {row["cell"]["labels"] for row in report["left_out"]} == {20}, "trainings take longer than that"
@@ -323,12 +360,12 @@ def test_what_does_not_fit_into_the_minutes_is_left_out(
     ],
 )
 def test_images_that_allow_no_conclusion_end_it_with_the_reason(
-    given: Callable[[list[Sample]], list[Sample]], said: str, redis: Client, audits: AuditStore, desk: AuditDesk,
+    given: Callable[[list[Sample]], list[Sample]], said: str, redis: Client, audits: AuditStore, auditor: PieceRunner,
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     use_fakes(monkeypatch)
     audit = begin(audits, given(samples))
-    run_all(audits.queue, desk)
+    run_all(audits.queue, auditor)
     found, counts = state(redis, audit)
     assert found.status(counts) is Status.FAILED
     assert said in (found.error or "")
@@ -336,13 +373,13 @@ def test_images_that_allow_no_conclusion_end_it_with_the_reason(
 
 
 def test_a_design_that_is_a_command_is_never_run(
-    redis: Client, audits: AuditStore, desk: AuditDesk, tmp_path: Path
+    redis: Client, audits: AuditStore, auditor: PieceRunner, tmp_path: Path
 ) -> None:
     audit = begin(audits)
     mark = tmp_path / "ran"
     toml = f'name = "x"\n[command]\nargv = ["touch", "{mark}"]\n'
     redis.hset(keys.audit_subject(audit.id), "toml", toml)
-    run_all(audits.queue, desk)
+    run_all(audits.queue, auditor)
     assert "received one that is a command" in (state(redis, audit)[0].error or "")
     assert not mark.exists()
 
@@ -373,13 +410,17 @@ def test_the_same_request_makes_one_audit(redis: Client, audits: AuditStore, sam
 
 
 def test_everything_runs_out(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit = begin(audits, samples, ttl_s=900)
     kept: dict[str, float] = {}
     while place := next_piece(audits.queue):
-        desk.do(*place)
+        auditor.do(*place)
         kept |= {name: redis.ttl(keys.audit(audit.id) + name) for name in work_keys(redis, audit)}
     work = {":subject", ":pieces", ":pending", ":results", ":attempts", ":files"}
     assert {name for name, ttl in kept.items() if 0 < ttl <= 901} == work
@@ -400,11 +441,15 @@ def long_suspected(redis: Client) -> None:
 
 
 def test_a_lost_piece_is_queued_again_in_time(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
     audit, gone = begin(audits, samples), begin(audits, samples)
-    desk.do(audit.id, 0)
+    auditor.do(audit.id, 0)
     redis.delete(audits.queue.rq.key)
     running = {f"{rq_id(audit.id, 2)}:execution": redis.time()[0] + 60}
     redis.zadd(StartedJobRegistry(queue=audits.queue.rq).key, running)
@@ -425,15 +470,19 @@ def test_an_expired_audit_is_looked_after_no_more(redis: Client, audits: AuditSt
     assert redis.zcard(keys.AUDITS_OPEN) == redis.zcard(keys.AUDIT_SUSPECTS) == 0
 
 
-def test_rq_finds_the_desk_of_its_process(
-    redis: Client, audits: AuditStore, desk: AuditDesk, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+def test_rq_finds_the_runner_of_its_process(
+    redis: Client,
+    audits: AuditStore,
+    auditor: PieceRunner,
+    samples: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     use_fakes(monkeypatch)
-    monkeypatch.setattr("workers.audits.runner._desks", [])
+    INSTALLED.install(None)
     audit = begin(audits, samples)
     with pytest.raises(RuntimeError, match="python -m workers --audits"):
         do_piece(audit.id, 0)
-    sit_down(desk)
+    INSTALLED.install(auditor)
     do_piece(audit.id, 0)
     assert queued(audits.queue) == [0, 1, 2, 3, 4]
 

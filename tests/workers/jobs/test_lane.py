@@ -15,7 +15,7 @@ from workers import keys
 from workers.connection import Client
 from workers.jobs import lane
 from workers.jobs.lane import Lane
-from workers.jobs.record import Options, Upload
+from workers.jobs.record import StoredOptions, Upload
 from workers.jobs.single import HELD_S, Single, new_single
 from workers.jobs.store import Store
 from workers.queue import ChunkQueue
@@ -40,10 +40,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "LOOK_S", 0.02)
 
 
-def lay(redis: Client, number: int, image: bytes | None = None, options: Options | None = None) -> Single:
+def lay(redis: Client, number: int, image: bytes | None = None, options: StoredOptions | None = None) -> Single:
     """Put a single image where workers look, as the API does."""
     given = picture(number % len(TEXTS)) if image is None else image
-    single = new_single(Upload(f"{number}.png", given), options or Options("fake"), FAKE_SHA256)
+    single = new_single(Upload(f"{number}.png", given), options or StoredOptions("fake"), FAKE_SHA256)
     redis.hset(keys.single(single.id), mapping=single.to_redis())
     redis.rpush(keys.LANE, single.id)
     return single
@@ -76,7 +76,7 @@ def test_each_image_gets_one_answer_and_nothing_else_stays(redis: Client, servin
 
 def test_images_with_other_options_are_read_apart(redis: Client, serving: Lane, reader: FakeReader) -> None:
     redis.rpush(keys.LANE, "gone")  # so that the others are taken together
-    options = [Options("fake"), Options("fake", fold_case=True), Options("fake")]
+    options = [StoredOptions("fake"), StoredOptions("fake", fold_case=True), StoredOptions("fake")]
     singles = [lay(redis, number, options=each) for number, each in enumerate(options)]
     serving.serve(never)
     assert [told(redis, each) for each in singles] == [[f"0 {n}.png {TEXTS[n]}"] for n in range(3)]
@@ -86,7 +86,7 @@ def test_images_with_other_options_are_read_apart(redis: Client, serving: Lane, 
 def test_images_with_other_views_are_read_apart(redis: Client, serving: Lane, reader: FakeReader) -> None:
     redis.rpush(keys.LANE, "gone")
     asked = ["1", "auto", "3", "auto", "1", "1"]
-    singles = [lay(redis, number, options=Options("fake", views=views)) for number, views in enumerate(asked)]
+    singles = [lay(redis, number, options=StoredOptions("fake", views=views)) for number, views in enumerate(asked)]
     serving.serve(never)
     assert [told(redis, each) for each in singles] == [[f"0 {n}.png {TEXTS[n % 3]}"] for n in range(6)]
     answers = [json.loads(redis.lindex(keys.single_answer(each.id), 0)) for each in singles]
@@ -100,7 +100,7 @@ def test_in_many_views_fewer_images_are_read_before_their_answers_are_given(
     """And the worker is heard of in between: what takes long must not look like a worker that is gone."""
     monkeypatch.setattr(lane, "LEASE_S", 0.0)
     redis.rpush(keys.LANE, "gone")
-    singles = [lay(redis, number, options=Options("fake", views="auto")) for number in range(10)]
+    singles = [lay(redis, number, options=StoredOptions("fake", views="auto")) for number in range(10)]
     read, renew = reader.made.solve_batch, serving._renew
     seen: list[str] = []
 
@@ -140,8 +140,8 @@ def test_an_image_that_breaks_the_reader_fails_alone(redis: Client, serving: Lan
 
 
 def test_what_a_worker_cannot_read_is_said(redis: Client, serving: Lane) -> None:
-    other = lay(redis, 0, options=Options("other"))
-    charset = lay(redis, 1, options=Options("fake", charset="none of these"))
+    other = lay(redis, 0, options=StoredOptions("other"))
+    charset = lay(redis, 1, options=StoredOptions("fake", charset="none of these"))
     serving.serve(never)
     assert (told(redis, other), told(redis, charset)) == (["0 0.png model_changed"], ["0 1.png bad_option"])
 
@@ -210,16 +210,16 @@ def test_a_worker_is_called_once_and_before_all_chunks(redis: Client, queue: Chu
 
 
 def test_a_single_that_was_laid_down_before_there_were_views_is_read_in_one() -> None:
-    single = new_single(Upload("a.png", b"x"), Options("fake", views="auto"), FAKE_SHA256)
+    single = new_single(Upload("a.png", b"x"), StoredOptions("fake", views="auto"), FAKE_SHA256)
     about = json.loads(single.to_redis()["about"])
     assert about["options"].pop("views") == "auto"
     old = Single.from_redis(single.id, [b"x", json.dumps(about).encode()])
-    assert old == replace(single, options=Options("fake", views="1"))
+    assert old == replace(single, options=StoredOptions("fake", views="1"))
 
 
 @pytest.mark.parametrize("field", ["image", "about"])
 def test_a_single_that_is_half_gone_is_gone(field: str) -> None:
-    single = new_single(Upload("a.png", b"x"), Options("fake", "digits", "4", True, "auto"), FAKE_SHA256)
+    single = new_single(Upload("a.png", b"x"), StoredOptions("fake", "digits", "4", True, "auto"), FAKE_SHA256)
     record = {name: value if isinstance(value, bytes) else value.encode() for name, value in single.to_redis().items()}
     assert Single.from_redis(single.id, [record["image"], record["about"]]) == single
     record[field] = b""

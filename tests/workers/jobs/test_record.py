@@ -10,15 +10,15 @@ import pytest
 from captcha_solver.types import Character, Reading, Solution
 from tests.workers.some_jobs import a_job
 from workers.connection import Client
-from workers.jobs.record import Counts, Job, Options, Status, answer, chunk_size, new_job_id, refusal
+from workers.jobs.record import Counts, Job, Status, StoredOptions, answer, chunk_size, new_job_id, refusal
 
-PLAIN = Job("job_1", "ann", 5, 2, Options("sliding"), "ab" * 32, 1_700_000_000.25, 1_700_003_600.125)
+PLAIN = Job("job_1", "ann", 5, 2, StoredOptions("sliding"), "ab" * 32, 1_700_000_000.25, 1_700_003_600.125)
 FULL = Job(
     id="job_2",
     owner="bob",
     total=300,
     chunk_size=19,
-    options=Options("digits", "0-9", "4-6", True, "auto"),
+    options=StoredOptions("digits", "0-9", "4-6", True, "auto"),
     model_sha256="cd" * 32,
     created_at=1_700_000_000.1,
     expires_at=1_700_086_400.2,

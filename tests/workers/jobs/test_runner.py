@@ -1,4 +1,4 @@
-"""The desk: chunks in, an answer an image out, also where images, options, models or workers are amiss."""
+"""The runner of chunks: chunks in, an answer an image out, also where images, options, models or workers are amiss."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,10 +10,18 @@ from tests.fakes import picture
 from tests.workers.some_jobs import TEXTS, FakeReader, a_job, counts_of, items_of, job_of, keys_of, submit, uploads
 from workers import keys
 from workers.connection import Client
-from workers.jobs import runner as tasks
 from workers.jobs.chunk import take
-from workers.jobs.record import Counts, Job, Options, Status, Upload
-from workers.jobs.runner import CAREFUL_AFTER, PART, TRIES_ALONE, WORTH_FETCHING, Desk, Prefetch, sit_down, solve_chunk
+from workers.jobs.record import Counts, Job, Status, StoredOptions, Upload
+from workers.jobs.runner import (
+    CAREFUL_AFTER,
+    INSTALLED,
+    PART,
+    TRIES_ALONE,
+    WORTH_FETCHING,
+    ChunkRunner,
+    Prefetch,
+    solve_chunk,
+)
 from workers.jobs.store import Store
 from workers.queue import ChunkQueue
 
@@ -27,8 +35,8 @@ def reader() -> FakeReader:
 
 
 @pytest.fixture
-def desk(redis: Client, queue: ChunkQueue, reader: FakeReader) -> Desk:
-    return Desk(redis, queue, reader)
+def chunks(redis: Client, queue: ChunkQueue, reader: FakeReader) -> ChunkRunner:
+    return ChunkRunner(redis, queue, reader)
 
 
 def codes(store: Store, job: Job) -> list[str | None]:
@@ -36,15 +44,15 @@ def codes(store: Store, job: Job) -> list[str | None]:
     return [item["error"]["code"] if item["error"] else item["text"] for item in items_of(store, job)]
 
 
-def solve_all(desk: Desk, job: Job) -> None:
+def solve_all(chunks: ChunkRunner, job: Job) -> None:
     for number in range(job.chunks):
-        desk.solve(job.id, number)
+        chunks.solve(job.id, number)
 
 
-def test_a_job_is_answered(store: Store, redis: Client, desk: Desk) -> None:
+def test_a_job_is_answered(store: Store, redis: Client, chunks: ChunkRunner) -> None:
     images = [*uploads(4), Upload("broken.png", b"no image", "x"), Upload("white.png", picture(255))]
-    job = submit(store, a_job(6, chunk_size=4, options=Options("fake", fold_case=True)), images)
-    solve_all(desk, job)
+    job = submit(store, a_job(6, chunk_size=4, options=StoredOptions("fake", fold_case=True)), images)
+    solve_all(chunks, job)
     assert codes(store, job) == ["CAT", "dog", "7", "CAT", "unreadable", "unreadable"]
     first, broken = items_of(store, job)[0], items_of(store, job)[4]
     assert (first["id"], first["expected"], first["correct"]) == ("0.png", "cat", True)
@@ -53,32 +61,32 @@ def test_a_job_is_answered(store: Store, redis: Client, desk: Desk) -> None:
     assert broken["error"]["detail"].startswith("expected an image (PNG, JPEG, GIF, BMP or WEBP), received 8 bytes")
     assert counts_of(redis, job) == Counts(6, done=6, failed=2, labelled=2, correct=1)
     assert job_of(redis, job).status(counts_of(redis, job)) is Status.PARTIAL
-    assert desk.chunks_done == 2
+    assert chunks.chunks_done == 2
 
 
-def test_a_chunk_run_again_is_not_read_again(store: Store, desk: Desk, reader: FakeReader) -> None:
+def test_a_chunk_run_again_is_not_read_again(store: Store, chunks: ChunkRunner, reader: FakeReader) -> None:
     job = submit(store, a_job(2))
-    desk.solve(job.id, 0)
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert reader.made.asked == [2]
-    assert desk.chunks_done == 1
+    assert chunks.chunks_done == 1
 
 
-def test_a_chunk_is_answered_part_by_part(store: Store, redis: Client, desk: Desk, reader: FakeReader) -> None:
+def test_a_chunk_is_answered_part_by_part(store: Store, redis: Client, chunks: ChunkRunner, reader: FakeReader) -> None:
     total = 2 * PART + 3
     job = submit(store, a_job(total, chunk_size=total))
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert reader.made.asked == [PART, PART, 3]
     assert counts_of(redis, job).done == total
 
 
 @pytest.mark.parametrize(("views", "part"), [("2", PART // 2), ("7", 9), ("auto", 9)])
 def test_the_more_views_the_fewer_images_are_a_part(
-    store: Store, redis: Client, desk: Desk, reader: FakeReader, views: str, part: int
+    store: Store, redis: Client, chunks: ChunkRunner, reader: FakeReader, views: str, part: int
 ) -> None:
     """So that a cancelled job stops as soon, and a killed worker loses as little, however an image is read."""
-    job = submit(store, a_job(part + 1, chunk_size=part + 1, options=Options("fake", views=views)))
-    desk.solve(job.id, 0)
+    job = submit(store, a_job(part + 1, chunk_size=part + 1, options=StoredOptions("fake", views=views)))
+    chunks.solve(job.id, 0)
     assert reader.made.asked == [part, 1]
     assert [item["views"] for item in items_of(store, job)] == [2 if views == "2" else 7] * (part + 1)
     assert codes(store, job) == [TEXTS[index % len(TEXTS)] for index in range(part + 1)]
@@ -102,7 +110,7 @@ class CancellingSolver(Solver):
 def test_a_cancelled_job_is_read_no_further(
     store: Store,
     redis: Client,
-    desk: Desk,
+    chunks: ChunkRunner,
     reader: FakeReader,
     monkeypatch: pytest.MonkeyPatch,
     attempts: int,
@@ -110,25 +118,25 @@ def test_a_cancelled_job_is_read_no_further(
     read: int,
 ) -> None:
     total = 3 * PART
-    job = submit(store, a_job(total, chunk_size=total, options=Options("fake", views=views)))
+    job = submit(store, a_job(total, chunk_size=total, options=StoredOptions("fake", views=views)))
     redis.hset(keys.attempts(job.id), "0", attempts)
     cancelling = CancellingSolver(store, job, reader.solver(job.options))
     monkeypatch.setattr(reader, "solver", lambda options: cancelling)
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert reader.made.asked == [read]
     assert counts_of(redis, job).done == 0
     assert job_of(redis, job).status(counts_of(redis, job)) is Status.CANCELLED
 
 
-def test_an_image_that_always_raises_fails_alone(store: Store, redis: Client, desk: Desk) -> None:
+def test_an_image_that_always_raises_fails_alone(store: Store, redis: Client, chunks: ChunkRunner) -> None:
     images = uploads(4)
     images[2] = replace(images[2], image=BAD, label="7")
     job = submit(store, a_job(4, chunk_size=4), images)
     for _ in range(CAREFUL_AFTER):
         with pytest.raises(MemoryError):
-            desk.solve(job.id, 0)
+            chunks.solve(job.id, 0)
         assert counts_of(redis, job).done == 0
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert codes(store, job) == ["CAT", "dog", "internal_error", "CAT"]
     assert items_of(store, job)[2]["error"]["detail"] == "MemoryError"
     assert counts_of(redis, job) == Counts(4, done=4, failed=1, labelled=2, correct=0)
@@ -136,7 +144,7 @@ def test_an_image_that_always_raises_fails_alone(store: Store, redis: Client, de
 
 
 def test_an_image_in_whose_hands_workers_die_is_given_up(
-    store: Store, redis: Client, desk: Desk, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+    store: Store, redis: Client, chunks: ChunkRunner, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that dies is an exception that nothing catches: what Redis holds afterwards is the same."""
     images = uploads(3)
@@ -152,9 +160,9 @@ def test_an_image_in_whose_hands_workers_die_is_given_up(
     monkeypatch.setattr(reader.made, "solve_batch", die)
     for _ in range(CAREFUL_AFTER + TRIES_ALONE):
         with pytest.raises(SystemExit):
-            desk.solve(job.id, 0)
+            chunks.solve(job.id, 0)
     assert codes(store, job) == ["CAT"], "the image before it was answered in the first careful try"
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert codes(store, job) == ["CAT", "worker_died", "7"]
     assert job_of(redis, job).finished_at is not None
     assert counts_of(redis, job) == Counts(3, done=3, failed=1, labelled=1)
@@ -162,22 +170,22 @@ def test_an_image_in_whose_hands_workers_die_is_given_up(
 
 def test_another_model_than_the_jobs_reads_nothing(store: Store, redis: Client, queue: ChunkQueue) -> None:
     job = submit(store, a_job(2))
-    desk = Desk(redis, queue, FakeReader(sha256="0" * 64))
-    desk.solve(job.id, 0)
+    chunks = ChunkRunner(redis, queue, FakeReader(sha256="0" * 64))
+    chunks.solve(job.id, 0)
     assert codes(store, job) == ["model_changed", "model_changed"]
     detail = "the job is for fake ffffffffffff, this worker has 000000000000"
     assert items_of(store, job)[0]["error"]["detail"] == detail
 
 
-def test_a_model_that_is_not_loaded_reads_nothing(store: Store, desk: Desk) -> None:
-    job = submit(store, a_job(1, options=Options("other")))
-    desk.solve(job.id, 0)
+def test_a_model_that_is_not_loaded_reads_nothing(store: Store, chunks: ChunkRunner) -> None:
+    job = submit(store, a_job(1, options=StoredOptions("other")))
+    chunks.solve(job.id, 0)
     assert items_of(store, job)[0]["error"]["detail"] == "the job is for other ffffffffffff, this worker has none"
 
 
-def test_options_that_cannot_be_are_told(store: Store, desk: Desk) -> None:
-    job = submit(store, a_job(2, options=Options("fake", charset="none of these")))
-    desk.solve(job.id, 0)
+def test_options_that_cannot_be_are_told(store: Store, chunks: ChunkRunner) -> None:
+    job = submit(store, a_job(2, options=StoredOptions("fake", charset="none of these")))
+    chunks.solve(job.id, 0)
     assert codes(store, job) == ["bad_option", "bad_option"]
     assert "received none of these" in items_of(store, job)[1]["error"]["detail"]
 
@@ -204,42 +212,42 @@ def test_there_is_nothing_to_fetch(redis: Client, queue: ChunkQueue, head: bytes
     assert prefetch.take("job_gone", 0) is None
 
 
-def test_a_right_guess_saves_fetching(store: Store, redis: Client, queue: ChunkQueue, desk: Desk) -> None:
+def test_a_right_guess_saves_fetching(store: Store, redis: Client, queue: ChunkQueue, chunks: ChunkRunner) -> None:
     job = submit(store, a_job(2 * WORTH_FETCHING, chunk_size=WORTH_FETCHING))
     redis.lpop(queue.rq.key)
-    desk.solve(job.id, 0)
-    thread = desk._next._thread
+    chunks.solve(job.id, 0)
+    thread = chunks._next._thread
     assert thread is not None
     thread.join()
     redis.delete(keys.images(job.id, 1))
-    desk.solve(job.id, 1)
+    chunks.solve(job.id, 1)
     assert codes(store, job) == [TEXTS[index % 3] for index in range(2 * WORTH_FETCHING)]
 
 
-def test_a_wrong_guess_harms_nothing(store: Store, redis: Client, queue: ChunkQueue, desk: Desk) -> None:
+def test_a_wrong_guess_harms_nothing(store: Store, redis: Client, queue: ChunkQueue, chunks: ChunkRunner) -> None:
     size = WORTH_FETCHING
     job, other = submit(store, a_job(3 * size, chunk_size=size)), submit(store, a_job(2))
     redis.lpop(queue.rq.key)
     for place in ((job, 0), (job, 2), (other, 0), (job, 1)):
-        desk.solve(place[0].id, place[1])
+        chunks.solve(place[0].id, place[1])
     assert codes(store, job) == [TEXTS[index % 3] for index in range(3 * size)]
     assert codes(store, other) == ["CAT", "dog"]
 
 
-def test_a_forgotten_job_leaves_nothing_to_do(store: Store, redis: Client, desk: Desk) -> None:
+def test_a_forgotten_job_leaves_nothing_to_do(store: Store, redis: Client, chunks: ChunkRunner) -> None:
     job = submit(store, a_job(2))
     store.forget(job)
-    desk.solve(job.id, 0)
+    chunks.solve(job.id, 0)
     assert keys_of(redis, job) == set()
-    assert desk.chunks_done == 0
+    assert chunks.chunks_done == 0
 
 
-def test_rq_finds_the_desk(store: Store, redis: Client, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_desks", [])
+def test_rq_finds_the_runner(store: Store, redis: Client, chunks: ChunkRunner) -> None:
+    INSTALLED.install(None)
     job = submit(store, a_job(1))
     with pytest.raises(RuntimeError, match="python -m workers"):
         solve_chunk(job.id, 0)
-    sit_down(desk)
+    INSTALLED.install(chunks)
     solve_chunk(job.id, 0)
     assert codes(store, job) == ["CAT"]
     assert take(redis, job.id, 0) is None

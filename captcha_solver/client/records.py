@@ -15,7 +15,7 @@ SUBMISSION = "submission"  # the job's metadata under which it says what it was 
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ServedModel:
     """A model that the service offers; ``usual`` is taken where none is named."""
 
     name: str
@@ -24,10 +24,10 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SubmitOptions:
     """How the images of a job are to be read; all but the model may be left open."""
 
-    model: Model
+    model: ServedModel
     charset: str | None = None
     length: str | None = None
     fold_case: bool = False
@@ -57,24 +57,24 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedAnswer:
     """What the image at place ``index`` of a job got."""
 
     index: int
     solution: Solution
 
 
-def model_of(body: Any) -> Model:
-    return parsed(body, lambda json: Model(str(json["name"]), str(json["sha256"]), bool(json["usual"])))
+def model_of(body: Any) -> ServedModel:
+    return parsed(body, lambda json: ServedModel(str(json["name"]), str(json["sha256"]), bool(json["usual"])))
 
 
 def job_of(body: Any) -> JobState:
     return parsed(body, _job)
 
 
-def answer_of(body: Any, model: Model) -> Answer:
+def answer_of(body: Any, model: ServedModel) -> FetchedAnswer:
     """A result item; its text is empty where it has none, as in ``solve``."""
-    return parsed(body, lambda json: Answer(int(json["index"]), _solution(json, model)))
+    return parsed(body, lambda json: FetchedAnswer(int(json["index"]), _solution(json, model)))
 
 
 def parsed(body: Any, parse: Callable[[Any], NounT]) -> NounT:
@@ -91,7 +91,7 @@ def _job(json: Mapping[str, Any]) -> JobState:
     return JobState(str(json["id"]), str(json["status"]), int(counts["total"]), int(counts["done"]), submission)
 
 
-def _solution(json: Mapping[str, Any], model: Model) -> Solution:
+def _solution(json: Mapping[str, Any], model: ServedModel) -> Solution:
     characters = tuple(
         Character(str(c["character"]), float(c["confidence"]), (float(c["span_px"][0]), float(c["span_px"][1])))
         for c in json["characters"]
