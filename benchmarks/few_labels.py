@@ -25,7 +25,7 @@ from captcha_solver.types import Sample
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Of ``n`` images that were not trained on, the share read right, case folded, with its 95 % interval."""
+    """Of ``n`` images that were not trained on, the share read correctly, case folded, with its 95 % interval."""
 
     folder: str
     labels: int

@@ -207,7 +207,7 @@ def looped_mflop(model: Any, steps: int) -> float:
 def table(rows: Sequence[Row]) -> str:
     """Markdown, a row a network, the least work first."""
     lines = [
-        "| network | parameters | MFLOP | ms | read right, % | % for each 100 MFLOP | trained in, s |",
+        "| network | parameters | MFLOP | ms | read correctly, % | % for each 100 MFLOP | trained in, s |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

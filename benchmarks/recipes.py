@@ -91,7 +91,7 @@ def trained(name: str, start: str, steps: int, out: Path) -> float:
 
 
 def scored(bundle: str, groups: Mapping[str, Images]) -> dict[str, Right]:
-    """Which images of each group are read right, case folded, in one view."""
+    """Which images of each group are read correctly, case folded, in one view."""
     solver = load_solver(bundle, runtime="onnx", views=1)
     right = {}
     for name, images in groups.items():

@@ -22,7 +22,7 @@ class SetScore:
 
     @property
     def accuracy(self) -> float:
-        """Share of images whose whole text was read right, 0-1."""
+        """Share of images whose whole text was read correctly, 0-1."""
         return self.solved / self.n if self.n else 0.0
 
     @property

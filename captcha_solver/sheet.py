@@ -1,4 +1,4 @@
-"""Turn images, truths and answers into one contact sheet: what was read right, and what was not."""
+"""Turn images, truths and answers into one contact sheet: what was read correctly, and what was not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class SheetCell:
 
 
 def contact_sheet(cells: Sequence[SheetCell], *, columns: int = 4) -> Rgb:
-    """A grid of cells, row by row, (H, W, 3) uint8: right answers ticked green, wrong ones crossed red."""
+    """A grid of cells, row by row, (H, W, 3) uint8: correct answers ticked green, wrong ones crossed red."""
     lines = 2 + max((len(cell.answers) for cell in cells), default=0)
     width_px = IMAGE_WIDTH_PX + 2 * MARGIN_PX
     height_px = IMAGE_HEIGHT_PX + lines * LINE_PX + 2 * MARGIN_PX

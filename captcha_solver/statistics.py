@@ -83,7 +83,7 @@ def chance_of(solved: int, n: int, rate: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What an attacker gets who answers only where he is sure enough."""
+    """What an attacker gets who answers only where they are sure enough."""
 
     coverage: NDArray[np.float64]  # (N,) share answered, rising
     accuracy: NDArray[np.float64]  # (N,) share right of those

@@ -235,14 +235,14 @@ class LabelUseOut(BaseModel):
 
     rows: int = Field(description="Files that the table names")
     used: int = Field(description="Of these, those with an image and a label")
-    unmatched_rows: int = Field(description="Rows that name no image: they count as not read right")
+    unmatched_rows: int = Field(description="Rows that name no image: they count as not read correctly")
     unmatched: list[str] = Field(description="What the first of them name")
     unlabelled: int = Field(description="Images that the table does not name")
     problems: list[str] = Field(description="What is wrong with the first of the other rows that are not used")
 
 
 class ScoreOut(BaseModel):
-    """How many of the labelled images were read right, so far; rows of the table of labels that are not used count."""
+    """How many of the labelled images were read correctly, so far; rows of labels that are not used count."""
 
     n: int
     correct: int

@@ -17,7 +17,7 @@ YARDSTICK = "ddddocr (default)"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Of ``n`` images, how many were read right: exactly, and with upper and lower case not told apart."""
+    """Of ``n`` images, how many were read correctly: exactly, and with upper and lower case not told apart."""
 
     name: str
     n: int

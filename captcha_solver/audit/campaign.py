@@ -204,7 +204,7 @@ class Campaign:
         return self._doable([stage])
 
     def _stages_perturbed(self, cell_runner: CellRunner, results: Sequence[Result]) -> list[Stage]:
-        """What an owner could add to a design, and what he could change of it from time to time."""
+        """What an owner could add to a design, and what they could change of it from time to time."""
         stages = []
         if self._untrainable is None:  # a perturbation needs the network's gradient
             stages.append(perturbation_stage(len(cell_runner.split.pool)))

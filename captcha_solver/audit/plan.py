@@ -72,9 +72,9 @@ def feature_stages(design: Design) -> tuple[list[Stage], dict[str, Variant]]:
     adapted = [Cell(TRAINED, ADAPTED_LABELS)] + [trained_anew(variant) for variant in without]
     raised = [sweep(design, place)[-1] for place in range(len(design.distortions))]
     stages = [
-        Stage("each distortion, attacker unaware", tuple(Cell(TRAINED, 0, name) for name in unaware)),
-        Stage("each distortion removed, attacker trained anew", tuple(adapted)),
-        Stage("each distortion at 5, attacker trained anew", tuple(map(trained_anew, raised))),
+        Stage("each distortion, non-adaptive attacker", tuple(Cell(TRAINED, 0, name) for name in unaware)),
+        Stage("each distortion removed, adaptive attacker", tuple(adapted)),
+        Stage("each distortion at 5, adaptive attacker", tuple(map(trained_anew, raised))),
     ]
     return stages, unaware
 
@@ -100,7 +100,7 @@ def pair_stage(design: Design, effects: Mapping[int, float]) -> tuple[Stage, dic
 
 
 def effects_of(results: Sequence[Result], variants: Mapping[str, Variant], *, fold_case: bool) -> dict[int, float]:
-    """Place -> change in the rate of the attacker trained anew (else the unaware one), for each removed distortion."""
+    """Place -> change in the rate of the adaptive attacker (else the non-adaptive one), for each removed distortion."""
     effects: dict[int, float] = {}
     for labels in (0, ADAPTED_LABELS):
         cells = {r.cell.condition: r for r in results if r.cell.attack == TRAINED and r.cell.labels == labels}

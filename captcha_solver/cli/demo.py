@@ -104,7 +104,7 @@ def show_results(results: Sequence[DemoResult], models: Mapping[str, str], seed:
         rows.append(row)
     show_table(headers, rows, right=headers[1:])
     hashes = ", ".join(f"{route} {sha256[:12]}" for route, sha256 in models.items())
-    click.echo(f"whole texts read right, upper and lower case not told apart; seed {seed}; models: {hashes}")
+    click.echo(f"whole texts read correctly, upper and lower case not told apart; seed {seed}; models: {hashes}")
 
 
 def save_sheet(results: Sequence[DemoResult], out: Path) -> None:

@@ -124,7 +124,7 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of each folder.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, **options: str | None) -> int:
-    """Measure how many images of labelled folders (labels.csv: filename,label) are read right."""
+    """Measure how many images of labelled folders (labels.csv: filename,label) are read correctly."""
     solver = _solver(fold_case, **options)
     datasets, problems = _datasets(folders, limit)
     warn_each(problems, kind="warning" if datasets else "error")

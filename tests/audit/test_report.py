@@ -124,7 +124,7 @@ def test_an_audit_that_was_interrupted_is_reported_on_as_far_as_it_got(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tell(stage: str, done: int, total: int, left_s: float) -> None:
-        if stage == "each distortion at 5, attacker trained anew":
+        if stage == "each distortion at 5, adaptive attacker":
             raise KeyboardInterrupt
 
     use_squinting(monkeypatch)

@@ -131,7 +131,7 @@ def test_on_a_pipe_there_is_a_line_for_each_stage(design: Path, tmp_path: Path) 
     assert code == 0
     told = [note.rpartition(", about ")[0] for note in notes[:-1]]
     assert told[0].startswith("without labels: ")
-    assert told[1:] == ["each distortion, attacker unaware: 12 done", "pairs of distortions removed: 1 done"]
+    assert told[1:] == ["each distortion, non-adaptive attacker: 12 done", "pairs of distortions removed: 1 done"]
     assert notes[-1] == f"the report is {tmp_path / 'out' / 'report.html'}"
 
 

@@ -1,4 +1,4 @@
-"""Animations are made one picture in which all letters stand, and are read right."""
+"""Animations are made one picture in which all letters stand, and are read correctly."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -32,7 +32,7 @@ class Piece:
 
 
 def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
-    """The cells of stages as pieces, each cell once: those of one trained attacker together, so that he is trained
+    """The cells of stages as pieces, each cell once: those of one trained attacker together, so that they are trained
     once; those on one changed design together, so that it is drawn or perturbed once; every other one by itself."""
     taken: set[Cell] = set()
     pieces = []

@@ -21,7 +21,7 @@ from captcha_solver.training.recipes.steps import Tuned, steps_for, tune
 from captcha_solver.types import Reading, Sample, Solution
 
 TESSERACT_S = 20.0
-UNSURE = 0.0  # the confidence of who tells none: of several answers, his is the last to be taken
+UNSURE = 0.0  # the confidence of who tells none: of several answers, theirs is the last to be taken
 UNLIMITED_STEPS = 700
 UNLIMITED_IMAGES = 5000  # of a generator that can only be run, not trained on as it draws
 MOST_RECALLED = 200  # own labels that are read again: more would tell nothing new, and take minutes
@@ -31,7 +31,7 @@ MOST_RECALLED = 200  # own labels that are read again: more would tell nothing n
 class AttackInputs:
     """What an attacker has: labelled images, or a design to draw from (its TOML file); a folder to work in.
 
-    ``until`` (``time.monotonic``): when his training has to be done.
+    ``until`` (``time.monotonic``): when their training has to be done.
     """
 
     labelled: Sequence[Sample]
@@ -44,7 +44,7 @@ class AttackInputs:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAttack:
-    """An attacker ready to read: images in, a solution each out; and what it took to make him."""
+    """An attacker ready to read: images in, a solution each out; and what it took to prepare them."""
 
     read: Callable[[Sequence[Sample]], list[Solution]]
     model_sha256: str = ""
@@ -159,7 +159,7 @@ def accuracy(labelled: Sequence[Sample], solutions: Sequence[Solution], *, fold_
 
 
 def untrainable() -> str | None:
-    """What must be installed before an attacker can be trained; None where he can."""
+    """What must be installed before an attacker can be trained; None where that is so already."""
     try:
         import_keras()
     except SetupError:

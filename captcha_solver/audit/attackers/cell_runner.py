@@ -1,4 +1,4 @@
-"""Cells in, results out: draws the images of each variant, arms each attacker once, and lets him read."""
+"""Runs cells: draws the images of each variant, prepares each attacker once, and has them read."""
 
 import hashlib
 import math
@@ -90,7 +90,7 @@ class CellRunner:
         return cell.labels != 0 and ATTACKS[cell.attack].trains and _key(cell) not in self._prepared
 
     def _prepare(self, cell: Cell, until: float) -> PreparedAttack:
-        """The attacker of a cell; one is made once, and tested wherever he is needed."""
+        """The attacker of a cell; one is made once, and tested wherever they are needed."""
         key = _key(cell)
         if key not in self._prepared:
             folder = self.folder / MODELS / hashlib.sha256(key.encode()).hexdigest()[:16]

@@ -134,7 +134,7 @@ def blur(image: Rgb, sigma_px: float = 0.8) -> Rgb:
 
 
 WASHES: dict[str, Callable[[Rgb], Rgb]] = {"JPEG 75": jpeg, "blur 0.8 px": blur}
-"""What an attacker may do to an image before he reads it."""
+"""What an attacker does to an image before they read it."""
 
 
 def perturbation_of(condition: str) -> tuple[Perturbation, str | None] | None:

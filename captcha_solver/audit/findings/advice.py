@@ -16,8 +16,8 @@ WEAK = 0.1
 def advise(features: Sequence[Mapping[str, Any]], rate: Rate | None) -> list[dict[str, Any]]:
     """Advice for a design that can be changed; the strongest first.
 
-    A distortion that costs an attacker trained anew something at severity 5 is to be raised, the more the less it takes
-    from legibility. Another whose removal changes nothing for him, and makes the image clearer, is to go. Of many
+    A distortion that costs an adaptive attacker something at severity 5 is to be raised, the more the less it takes
+    from legibility. Another whose removal changes nothing for them, and makes the image clearer, should go. Of many
     distortions that do nothing one would seem to by chance: the intervals are widened for how many were tried
     (Bonferroni).
     """

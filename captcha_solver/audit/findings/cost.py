@@ -21,7 +21,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``once``: labels and training; ``per_1000``: running cost of a thousand right answers, None where none comes."""
+    """``once``: labels and training; ``per_1000``: running cost of a thousand correct answers, or None."""
 
     once: float
     per_1000: float | None
@@ -29,7 +29,7 @@ class Cost:
     lockout: tuple[tuple[int, float], ...]  # (tries before the lock-out, chance that one of them is right)
 
     def total(self, thousands: float = 1.0) -> float | None:
-        """For so many thousand right answers, what was paid once included."""
+        """For so many thousand correct answers, what was paid once included."""
         return None if self.per_1000 is None else self.once + thousands * self.per_1000
 
 

@@ -88,7 +88,7 @@ def recovered(results: Sequence[Result], changed: Sequence[str], attack: str, *,
 
 
 def must_change(needed: Needed | None) -> str:
-    """How often a design must change to keep an attacker below a rate, from the labels that he needs for it."""
+    """How often a design must change to keep an attacker below a rate, from the labels that they need for it."""
     if needed is None:
         return "not measured"
     if needed.bound != ">" and needed.labels == 0:

@@ -15,7 +15,7 @@ from captcha_solver.statistics import Change, Rate, calibration_error, paired_ch
 
 ANY, SUREST = "ensemble: any of them", "ensemble: the surest answer"
 MOST_CONFUSIONS = 20
-SURE_ENOUGH = (0.5, 0.9, 0.99)  # accuracies that a confident-only attacker asks of his answers
+SURE_ENOUGH = (0.5, 0.9, 0.99)  # accuracies that a confident-only attacker asks of their answers
 CURVE_POINTS = 60
 
 
@@ -143,7 +143,7 @@ def cost_row(result: Result, prices: Prices, *, fold_case: bool) -> dict[str, An
 
 
 def confidence_row(result: Result, *, fold_case: bool) -> dict[str, Any]:
-    """What an attacker gets who answers only where he is sure; and how true his confidence is."""
+    """What an attacker gets who answers only where they are sure; and how true their confidence is."""
     sure = [outcome.confidence for outcome in result.outcomes]
     solved = solved_of(result, fold_case=fold_case)
     curve = risk_coverage(sure, solved)
@@ -185,8 +185,8 @@ def feature_rows(
 ) -> list[dict[str, Any]]:
     """What each change buys: ``changes`` maps a condition to (feature, change); ``legible`` to the mean of the proxy.
 
-    An unaware attacker is compared with himself on the design as it is, one trained anew with the one trained on that,
-    each on the same texts, pair by pair.
+    A non-adaptive attacker is compared with itself on the design as it is, an adaptive one with the one trained on
+    that, each on the same texts, pair by pair.
     """
     rows = []
     base = {(r.cell.attack, r.cell.labels): r for r in results if r.cell.condition == r.cell.trained_on == BASE}

@@ -41,7 +41,7 @@ def judge(rate: Rate, threshold: Threshold) -> Judgement:
 
     Where next to nothing was solved, Wilson's interval is off, and exact bounds decide: of none solved, so many
     failures are needed before it can be claimed that a design holds; and it is broken only where a rate at the
-    threshold would give as many right answers in less than one audit of twenty.
+    threshold would give as many correct answers in less than one audit of twenty.
     """
     low, high = rate.ci95
     needed = trials_to_claim(threshold.rate)

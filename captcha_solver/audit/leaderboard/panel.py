@@ -16,7 +16,7 @@ MOST_TESTED, LARGEST_SEED = 100_000, 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody says of a design's strength, in our words, and where he says it."""
+    """What somebody says of a design's strength, in our words, and where they say it."""
 
     says: str
     source: str

@@ -23,11 +23,11 @@ class Doubt(StrEnum):
     """Why a result cannot be trusted."""
 
     FEW = "few images"
-    RISING = "curve rises"
-    STOCK = "stock OCR wins"
-    BY_HEART = "learnt by heart"
-    UNLEARNT = "not learnt"
-    TAUGHT = "taught on it"
+    RISING = "not saturated"
+    STOCK = "stock OCR is best"
+    BY_HEART = "overfitted"
+    UNLEARNT = "undertrained attacker"
+    TAUGHT = "in the training data"
     PARTIAL = "parts left out"
     EARLIER = "earlier model"
 
@@ -37,7 +37,7 @@ REASONS = {
     Doubt.RISING: "the best attack still gained with its last labels: its rate is a lower bound",
     Doubt.STOCK: "an OCR program that anybody can run reads more than the attackers that can learn: they are weak",
     Doubt.BY_HEART: f"with the most labels, an attack reads over {100 * OVERFITTED:.0f} points more of its own labels "
-    "than of other images: with more labels he would read more",
+    "than of other images: with more labels they would read more",
     Doubt.UNLEARNT: f"with the most labels, no attack reads even {LEARNT:.0%} of its own labels: these attackers "
     "are not fit for the design, and its low rate says little of others",
     Doubt.TAUGHT: "a shipped attacker saw drawings of this design while it was trained: 0 labels are not 0 for others",
@@ -48,7 +48,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Cheapest:
-    """What the first thousand right answers cost with the attack for which they cost least."""
+    """What the first thousand correct answers cost with the attack for which they cost least."""
 
     price: float
     attack: str

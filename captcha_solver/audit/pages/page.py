@@ -58,7 +58,7 @@ def _plots(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _telling(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each distortion taken away and each raised to 5: of an attacker trained anew, where there is one."""
+    """A row for each distortion taken away and each raised to 5: of an adaptive attacker, where there is one."""
     ends = [row for row in features if "+" not in row["name"] and row["what"] in ("removed", "at 5")]
     chosen: dict[str, dict[str, Any]] = {}
     for row in sorted(ends, key=lambda row: row["adaptive"]):
@@ -67,7 +67,7 @@ def _telling(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sweeps(features: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
-    """For each distortion the unaware attacker's rate at each severity."""
+    """For each distortion the non-adaptive attacker's rate at each severity."""
     sweeps: dict[str, dict[float, float]] = {}
     for row in features:
         if not row["adaptive"] and "+" not in row["name"]:
@@ -145,7 +145,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         for a in report["attacks"]
     ]
     lines += ["", *(f"- at {percent(t['threshold'])}: **{t['status']}**" for t in report["thresholds"])]
-    lines += [f"- mind: {flag}" for flag in report["flags"]]
+    lines += [f"- warning: {flag}" for flag in report["flags"]]
     return "\n".join(lines) + "\n"
 
 

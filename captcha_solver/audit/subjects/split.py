@@ -1,4 +1,4 @@
-"""Labelled images in, two parts that share none out: those an attacker may learn from, and those he is tested on."""
+"""Divide labelled images into those an attacker learns from and those they are tested on; no image is in both."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def add_int8(task: "Task", bundle: Bundle, heldout: Sequence[Labelled]) -> Bundl
 
 
 def interval_of_drop(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float]:
-    """The 95 % interval of the drop in accuracy from ``before`` to ``after``, (N,) each: which are read right.
+    """The 95 % interval of the drop in accuracy from ``before`` to ``after``, (N,) each: which are read correctly.
 
     The images are the same, so only those count that one network reads and the other does not (McNemar 1947).
     """
@@ -64,7 +64,7 @@ def _one_width(images: Batch) -> Batch:
 
 
 def _right(task: "Task", runtime: Runtime, proof: "Sequence[Pair]") -> NDArray[np.bool_]:
-    """Which of the images are read right, (N,)."""
+    """Which of the images are read correctly, (N,)."""
     from captcha_solver.training.task import as_float
 
     return np.concatenate([_right_of(task, runtime.run(as_float(images)), labels) for images, labels in proof])

@@ -1,7 +1,7 @@
 """Fine-tune on a few labels: cross-validation says how long, then one training on all of them.
 
 Each labelled image is varied every time it is seen, and drawn images of ``wild`` are replayed beside them, so that
-little is forgotten and nothing learnt by heart (Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal").
+little is forgotten (Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal").
 Lower layers, which see what all designs share, learn more slowly (Howard and Ruder 2018, "Universal Language Model
 Fine-tuning for Text Classification"). Nothing is left to be tuned by hand.
 """

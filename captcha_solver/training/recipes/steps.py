@@ -138,7 +138,7 @@ def _folder(samples: Sequence[Sample], out: Path) -> str:
 
 
 def _narrowed(bundle: Bundle, samples: Sequence[Sample]) -> Bundle:
-    """What an attacker concludes from his labels: which characters there are, and how many."""
+    """What an attacker concludes from their labels: which characters there are, and how many."""
     from captcha_solver.training.recipes.few import alphabet, shared_length
 
     labels = [sample.text for sample in samples]

@@ -31,7 +31,10 @@ from captcha_solver.types import Box, Rgb, Sample
 
 COLUMNS_PER_STEP = 4
 WIDTHS = 0.7, 1.4  # by what factors the width of a training image is changed
-EASY, HOPELESS = 0.98, 0.25  # an image read right this surely teaches little; so does one of which less is read right
+EASY, HOPELESS = (
+    0.98,
+    0.25,
+)  # an image read correctly this surely teaches little; so does one of which less is read correctly
 LEAST_CUT_PX = 6
 BATCHES_A_DRAW = 8  # images of one draw are sorted by width, so that a batch needs little padding
 LONGEST_LABEL = 20
@@ -117,7 +120,7 @@ def joined(strips: Sequence[Labelled], slide: SlideSettings, how: tuple[float, n
 def sieved(
     strips: Sequence[Labelled], reader: Path, slide: SlideSettings, how: tuple[float, np.random.Generator]
 ) -> list[Labelled]:
-    """Most of ``strips`` that teach nothing are left out: those read right surely, and those of which little is."""
+    """Most of ``strips`` that teach nothing are left out: those read correctly surely, and those of which little is."""
     share, rng = how
     runtime = sieve(reader)
     kept = []
