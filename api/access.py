@@ -1,4 +1,7 @@
-"""A request in, its owner out: checks the bearer token, then how many requests the owner made lately."""
+"""A request in, its owner out: checks the bearer token, then how many requests the owner made lately.
+
+Tested in ``tests/api/test_limits.py``.
+"""
 
 import math
 import time

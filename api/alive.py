@@ -1,4 +1,7 @@
-"""``python -m api.alive``: exit 0 where the API of this host answers; for health checks."""
+"""``python -m api.alive``: exit 0 where the API of this host answers; for health checks.
+
+Tested in ``tests/deploy/test_topology.py``.
+"""
 
 import http.client
 import sys

@@ -1,4 +1,7 @@
-"""``make demo``: draw several designs, have a service of its own read them, show figures and a contact sheet."""
+"""``make demo``: draw several designs, have a service of its own read them, show figures and a contact sheet.
+
+Tested in ``tests/cli/test_demo.py``.
+"""
 
 import socket
 import sys

@@ -1,4 +1,7 @@
-"""The app in, its OpenAPI document out: with the bodies and queries that the routes read themselves."""
+"""The app in, its OpenAPI document out: with the bodies and queries that the routes read themselves.
+
+Tested in ``tests/api/test_schemathesis.py``.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,20 +10,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from api.problems import ProblemDetail
+from api.requests.audit_schemas import HIGHEST_PRICE, MOST_MINUTES, MOST_TESTED, SUBJECT_NAME, AuditRequest
 from api.requests.audits import drawable
-from api.requests.schemas import (
-    CHARSET,
-    HIGHEST_PRICE,
-    LENGTH,
-    MOST_MINUTES,
-    MOST_OF_A_CHARSET,
-    MOST_TESTED,
-    SUBJECT_NAME,
-    VIEWS,
-    AuditRequest,
-    JobRequest,
-    SolveRequest,
-)
+from api.requests.schemas import CHARSET, LENGTH, MOST_OF_A_CHARSET, VIEWS, JobRequest, SolveRequest
 from captcha_solver.audit_settings import FEWEST_TESTED
 from captcha_solver.voting import USUAL
 from workers.settings import Settings

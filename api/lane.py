@@ -1,4 +1,7 @@
-"""A single image in, its answer out, by the lane that workers serve (``workers.jobs.lane``)."""
+"""A single image in, its answer out, by the lane that workers serve (``workers.jobs.lane``).
+
+Tested in ``tests/api/routes/test_solve.py``.
+"""
 
 import time
 

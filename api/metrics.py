@@ -1,4 +1,7 @@
-"""What Prometheus is told: requests of this process, and jobs, images, audits and workers as Redis has them."""
+"""What Prometheus is told: requests of this process, and jobs, images, audits and workers as Redis has them.
+
+Tested in ``tests/api/routes/test_state.py``.
+"""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Around each request: an id, careful headers, an answer whatever happens, its time, and one line in the log."""
+"""Around each request: an id, careful headers, an answer whatever happens, its time, and one line in the log.
+
+Tested in ``tests/api/test_problems.py``.
+"""
 
 import re
 import secrets

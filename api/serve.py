@@ -1,4 +1,7 @@
-"""``python -m api.serve``: a Redis, workers and the API on this machine, started together and stopped together."""
+"""``python -m api.serve``: a Redis, workers and the API on this machine, started together and stopped together.
+
+Tested in ``tests/api/test_auth.py``.
+"""
 
 import os
 import shlex

@@ -1,4 +1,7 @@
-"""What the routes share: settings, Redis both ways, the store, the keys; made once, when the app starts."""
+"""What the routes share: settings, Redis both ways, the store, the keys; made once, when the app starts.
+
+Tested in ``tests/api/routes/test_jobs.py``.
+"""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,16 +11,8 @@ import redis.asyncio
 from fastapi import Request
 
 from api.auth import KeyRing
-from api.requests.schemas import (
-    AuditOut,
-    AuditSettingsOut,
-    CellsOut,
-    CountsOut,
-    JobOut,
-    LabelUseOut,
-    ModelRef,
-    ScoreOut,
-)
+from api.requests.audit_schemas import AuditOut, AuditSettingsOut, CellsOut
+from api.requests.schemas import CountsOut, JobOut, LabelUseOut, ModelRef, ScoreOut
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.statistics import wilson
 from workers.audits.queue import audit_queue

@@ -1,4 +1,7 @@
-"""A job in, news of it out: waits on the job's event stream, without asking again and again."""
+"""A job in, news of it out: waits on the job's event stream, without asking again and again.
+
+Tested in ``tests/api/test_events.py``.
+"""
 
 import asyncio
 import time

@@ -5,6 +5,8 @@ python -m benchmarks.families [--steps N] [--only FAMILY]... [--count N] [--out 
 Every training starts from nothing with the same network and draws ``wild``; one sees all of it, each other lacks
 one family. The images that they are compared on have distortions of that family and no others. A small loss means that
 what was learnt carries over to looks nobody drew. A bundle that is there already is not trained again.
+
+Tested in ``tests/benchmarks/test_recipes.py``.
 """
 
 import json

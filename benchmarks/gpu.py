@@ -4,6 +4,8 @@ KERAS_BACKEND=jax|torch|tensorflow python -m benchmarks.gpu [--batch N] [--steps
 
 Mixed precision (float16 arithmetic, float32 weights) beside float32, compiled where the backend compiles. Says so and
 stops where there is no GPU.
+
+Tested in ``tests/benchmarks/speed/test_measure.py``.
 """
 
 import json

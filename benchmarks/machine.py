@@ -1,4 +1,7 @@
-"""What a benchmark ran on."""
+"""What a benchmark ran on.
+
+Tested in ``tests/benchmarks/test_few_labels.py``.
+"""
 
 import os
 import platform

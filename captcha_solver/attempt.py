@@ -1,4 +1,7 @@
-"""Run a step on values that may fail one by one: each becomes a result, or a failure in its place."""
+"""Run a step on values that may fail one by one: each becomes a result, or a failure in its place.
+
+Tested in ``tests/test_solver.py``.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""What an audit is asked to do, checked once."""
+"""What an audit is asked to do, checked once.
+
+Tested in ``tests/cli/test_audit.py``.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -8,6 +8,8 @@ CaptchaSolverError
 ├── OptionError     an argument is out of range (a usage error on the command line)
 ├── ServiceError    a service cannot be reached, or refuses what it is asked
 └── SetupError      something that must be installed or writable is not
+
+Tested in ``tests/cli/test_main.py``.
 """
 
 

@@ -2,6 +2,8 @@
 
 It imports nothing of the package, so that it starts at once as a process of its own: one that outlives the process
 whose lines it passes on, so that the last words of a crash are heard.
+
+Tested in ``tests/test_quiet.py``.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""The nouns that pass between stages: images, strips, glyphs, scores, readings, solutions, samples."""
+"""The nouns that pass between stages: images, strips, glyphs, scores, readings, solutions, samples.
+
+Tested in ``tests/test_solver.py``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

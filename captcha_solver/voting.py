@@ -1,4 +1,7 @@
-"""How many views of an image are read, and how their readings are combined: a vote, and how sure it is."""
+"""How many views of an image are read, and how their readings are combined: a vote, and how sure it is.
+
+Tested in ``tests/test_views.py``.
+"""
 
 import math
 from collections import defaultdict

@@ -4,6 +4,8 @@
 
 FOLDER holds 28x28 images and labels.csv, as ``datasets/external/mnist.py --split test`` writes them.
 ``--save`` adds the figures to the bundle's card.
+
+Tested in ``tests/training/tasks/test_digits.py``.
 """
 
 import sys

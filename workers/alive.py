@@ -1,4 +1,7 @@
-"""``python -m workers.alive``: exit 0 where a worker of this host said lately that it is ready; for health checks."""
+"""``python -m workers.alive``: exit 0 where a worker of this host said lately that it is ready; for health checks.
+
+Tested in ``tests/deploy/test_topology.py``.
+"""
 
 import socket
 import sys

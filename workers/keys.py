@@ -1,4 +1,7 @@
-"""Names of the keys in Redis, each with what it holds: the whole data model on one screen."""
+"""Names of the keys in Redis, each with what it holds: the whole data model on one screen.
+
+Tested in ``tests/workers/test_worker.py``.
+"""
 
 PREFIX = "cs"
 

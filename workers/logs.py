@@ -1,4 +1,7 @@
-"""Log lines: JSON on stderr, one event a line."""
+"""Log lines: JSON on stderr, one event a line.
+
+Tested in ``tests/workers/test_worker.py``.
+"""
 
 import logging
 import sys

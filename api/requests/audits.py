@@ -1,4 +1,7 @@
-"""The body and query of ``POST /v1/audits`` in, a checked subject and settings out."""
+"""The body and query of ``POST /v1/audits`` in, a checked subject and settings out.
+
+Tested in ``tests/api/routes/test_audits.py``.
+"""
 
 import asyncio
 import hashlib
@@ -12,8 +15,8 @@ from fastapi import Request
 
 from api.problems import Problem
 from api.requests.archive import Archive, ArchiveLimits
+from api.requests.audit_schemas import AuditOptions, AuditRequest
 from api.requests.bodies import is_zip, json_body, media_type, spooled, unsupported, validated, whole_body
-from api.requests.schemas import AuditOptions, AuditRequest
 from api.requests.uploads import JSON, RAW, ZIP, ZIP_ALSO
 from captcha_solver.audit_settings import BUDGETS, FEWEST_TESTED, AuditSettings, Prices
 from captcha_solver.errors import DesignError

@@ -1,4 +1,7 @@
-"""A request in, its body out: whole, in a file or as JSON, within limits; and what kind of body it is."""
+"""A request in, its body out: whole, in a file or as JSON, within limits; and what kind of body it is.
+
+Tested in ``tests/api/test_limits.py``.
+"""
 
 import asyncio
 import tempfile

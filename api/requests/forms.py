@@ -1,4 +1,7 @@
-"""A multipart request in, its fields and files out; what is over a limit is told as such."""
+"""A multipart request in, its fields and files out; what is over a limit is told as such.
+
+Tested in ``tests/api/test_limits.py``.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress

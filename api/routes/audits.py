@@ -18,8 +18,8 @@ from api.access import Owner
 from api.document import AUDIT_ACCEPTED, AUDIT_QUERY, SUBJECT, body
 from api.problems import Problem, documented, later
 from api.requests import uploads
+from api.requests.audit_schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.requests.audits import Asked, read_audit
-from api.requests.schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
 from api.service import BLOCK_S, Service, audit_out, service_of
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS

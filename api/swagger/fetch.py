@@ -1,6 +1,8 @@
 """Fetch Swagger UI again, from its npm package, and check every file's SHA-256 (``make swagger``).
 
 Needs `npm`, which finds the package by name wherever it is set up to look.
+
+Tested in ``tests/api/routes/test_documentation.py``.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""A job's answers and what was expected in, a verdict out: what was lost, doubled, wrong, or left behind."""
+"""A job's answers and what was expected in, a verdict out: what was lost, doubled, wrong, or left behind.
+
+Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
+"""
 
 import time
 from collections import Counter

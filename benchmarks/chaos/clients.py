@@ -1,4 +1,7 @@
-"""Clients that behave badly: raw sockets, so that a connection ends where it is told to and not where it should."""
+"""Clients that behave badly: raw sockets, so that a connection ends where it is told to and not where it should.
+
+Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
+"""
 
 import socket
 import struct

@@ -1,4 +1,7 @@
-"""A seed and a job's expected time in, a plan of faults out, and the thread that carries it out."""
+"""A seed and a job's expected time in, a plan of faults out, and the thread that carries it out.
+
+Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
+"""
 
 import os
 import signal

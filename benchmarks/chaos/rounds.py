@@ -1,4 +1,7 @@
-"""One job under fire: images in by REST, faults while it runs, a verdict on its answers out."""
+"""One job under fire: images in by REST, faults while it runs, a verdict on its answers out.
+
+Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
+"""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Who is compared: each reader, the environment it lives in, and how it is started for one image."""
+"""Who is compared: each reader, the environment it lives in, and how it is started for one image.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""Images without transparency for readers that each would lay it on a colour of their own."""
+"""Images without transparency for readers that each would lay it on a colour of their own.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

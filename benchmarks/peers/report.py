@@ -1,4 +1,7 @@
-"""Answers and rounds to figures: a table for people, JSON for machines, a picture."""
+"""Answers and rounds to figures: a table for people, JSON for machines, a picture.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
+"""
 
 import statistics
 from collections.abc import Mapping, Sequence

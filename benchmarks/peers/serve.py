@@ -5,6 +5,8 @@
 Standard library only, since every environment runs it. ADAPTER is a file beside it in ``adapters/``; JOB is JSON:
 ``images`` (paths), ``batch`` (images a call), ``core`` (the processor to stay on, or null) and ``sure`` (whether the
 reader says how sure it is, which takes some of them longer: not where time counts).
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
 """
 
 import importlib.util

@@ -1,4 +1,7 @@
-"""A batch of images in, answers out, over REST as any client would do it; what goes wrong is counted, not hidden."""
+"""A batch of images in, answers out, over REST as any client would do it; what goes wrong is counted, not hidden.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
+"""
 
 import json
 import time

@@ -1,4 +1,7 @@
-"""``POST /v1/solve`` at several loads: requests at seeded times of chance, whatever the answers do; their times out."""
+"""``POST /v1/solve`` at several loads: requests at seeded times of chance, whatever the answers do; their times out.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
+"""
 
 import asyncio
 import time

@@ -1,6 +1,8 @@
 """The yardstick: plain processes with the same solver, images in memory, nothing between; seconds that they take.
 
 Run as a program, it is one of those processes: a zip and its share of the chunks in, a line when ready or done out.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
 """
 
 import subprocess

@@ -1,4 +1,7 @@
-"""Many images through the service for a long time: memory of each process, and whether it stays flat."""
+"""Many images through the service for a long time: memory of each process, and whether it stays flat.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
+"""
 
 import statistics
 import threading

@@ -1,4 +1,7 @@
-"""Settings in, a running service out whose parts can be asked for, killed and started again."""
+"""Settings in, a running service out whose parts can be asked for, killed and started again.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
+"""
 
 import os
 import socket

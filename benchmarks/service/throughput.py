@@ -1,4 +1,7 @@
-"""The same images by the service and by plain processes, in turn: images a second, and what the service keeps of it."""
+"""The same images by the service and by plain processes, in turn: images a second, and what the service keeps of it.
+
+Tested in ``tests/benchmarks/service/test_measure.py``.
+"""
 
 import statistics
 import tempfile

@@ -1,4 +1,7 @@
-"""Timing that noise does not spoil: several passes, the median of them."""
+"""Timing that noise does not spoil: several passes, the median of them.
+
+Tested in ``tests/benchmarks/speed/test_measure.py``.
+"""
 
 import statistics
 import time

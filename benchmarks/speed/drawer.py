@@ -1,4 +1,7 @@
-"""The drawer: images a second of each design, against the PyPI `captcha` package in the same rounds, on one core."""
+"""The drawer: images a second of each design, against the PyPI `captcha` package in the same rounds, on one core.
+
+Tested in ``tests/benchmarks/speed/test_measure.py``.
+"""
 
 import statistics
 import time

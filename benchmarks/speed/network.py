@@ -1,4 +1,7 @@
-"""The network alone: its arithmetic, the share of the core's peak that it reaches, and how its time grows."""
+"""The network alone: its arithmetic, the share of the core's peak that it reaches, and how its time grows.
+
+Tested in ``tests/benchmarks/speed/test_measure.py``.
+"""
 
 import tempfile
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Each stage of a route on its own: milliseconds an image at several batch sizes and numbers of threads."""
+"""Each stage of a route on its own: milliseconds an image at several batch sizes and numbers of threads.
+
+Tested in ``tests/benchmarks/speed/test_measure.py``.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""A subject, its images and settings in, what is needed to do an audit again out."""
+"""A subject, its images and settings in, what is needed to do an audit again out.
+
+Tested in ``tests/audit/test_report.py``.
+"""
 
 import platform
 import sys

@@ -1,4 +1,7 @@
-"""A report in, its files out: report.json, report.html, badge.svg and the contact sheet beside the trials."""
+"""A report in, its files out: report.json, report.html, badge.svg and the contact sheet beside the trials.
+
+Tested in ``tests/audit/test_report.py``.
+"""
 
 import contextlib
 import json

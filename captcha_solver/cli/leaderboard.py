@@ -1,4 +1,7 @@
-"""The command that compares: ``leaderboard`` attacks a panel of designs alike and writes a page."""
+"""The command that compares: ``leaderboard`` attacks a panel of designs alike and writes a page.
+
+Tested in ``tests/audit/leaderboard/test_run.py``.
+"""
 
 import sys
 from dataclasses import replace

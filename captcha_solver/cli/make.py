@@ -1,4 +1,7 @@
-"""The commands that make and list: ``draw``, ``train``, ``designs``, ``models``, ``doctor``."""
+"""The commands that make and list: ``draw``, ``train``, ``designs``, ``models``, ``doctor``.
+
+Tested in ``tests/cli/test_main.py``.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What the command line shows people: tables on stdout; progress bars, warnings and errors on stderr."""
+"""What the command line shows people: tables on stdout; progress bars, warnings and errors on stderr.
+
+Tested in ``tests/cli/test_main.py``.
+"""
 
 import csv
 import io

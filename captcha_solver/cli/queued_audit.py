@@ -1,4 +1,7 @@
-"""``audit --queue``: a subject on this machine in, its audit done by a service, the report's files out."""
+"""``audit --queue``: a subject on this machine in, its audit done by a service, the report's files out.
+
+Tested in ``tests/api/routes/test_audits.py``.
+"""
 
 import json
 import math

@@ -1,4 +1,7 @@
-"""The commands that read: ``solve`` images, and ``score`` labelled folders."""
+"""The commands that read: ``solve`` images, and ``score`` labelled folders.
+
+Tested in ``tests/cli/test_main.py``.
+"""
 
 import json
 import sys

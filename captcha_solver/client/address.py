@@ -1,4 +1,7 @@
-"""What a user says of a service in, a checked address and key out."""
+"""What a user says of a service in, a checked address and key out.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 import ipaddress
 from urllib.parse import urlsplit

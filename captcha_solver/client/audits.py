@@ -1,4 +1,7 @@
-"""What is to be audited in, its report's files out: an audit that a service does, begun once and waited for."""
+"""What is to be audited in, its report's files out: an audit that a service does, begun once and waited for.
+
+Tested in ``tests/api/routes/test_audits.py``.
+"""
 
 import hashlib
 import io

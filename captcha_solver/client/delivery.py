@@ -1,4 +1,7 @@
-"""Parcels in, their answers out: each is sent once, watched, and fetched, while the next is on its way."""
+"""Parcels in, their answers out: each is sent once, watched, and fetched, while the next is on its way.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 import json
 from collections import deque

@@ -1,4 +1,7 @@
-"""A folder of images in, parcels of a fit size out; each goes as one zip and becomes one job."""
+"""A folder of images in, parcels of a fit size out; each goes as one zip and becomes one job.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 import csv
 import hashlib

@@ -1,4 +1,7 @@
-"""What went wrong in, a wait or an error out: how often and how long a request is tried again."""
+"""What went wrong in, a wait or an error out: how often and how long a request is tried again.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 import time
 from collections.abc import Callable

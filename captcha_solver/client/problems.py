@@ -1,4 +1,7 @@
-"""An HTTP answer that refuses in, an error of one clear line out."""
+"""An HTTP answer that refuses in, an error of one clear line out.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

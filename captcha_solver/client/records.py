@@ -1,4 +1,7 @@
-"""JSON of the service in, the client's nouns out: models, jobs, answers."""
+"""JSON of the service in, the client's nouns out: models, jobs, answers.
+
+Tested in ``tests/client/test_service.py``.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

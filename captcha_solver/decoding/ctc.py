@@ -1,4 +1,7 @@
-"""Find the most probable text of a given length in CTC log-probabilities, and the rows of each character."""
+"""Find the most probable text of a given length in CTC log-probabilities, and the rows of each character.
+
+Tested in ``tests/decoding/test_decode.py``.
+"""
 
 import math
 from collections.abc import Sequence

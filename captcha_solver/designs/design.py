@@ -1,4 +1,7 @@
-"""What a design is: canvas, text, fonts, colours and an ordered list of distortions, as frozen data."""
+"""What a design is: canvas, text, fonts, colours and an ordered list of distortions, as frozen data.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 import dataclasses
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The parameters of a distortion: declared once as dataclass fields, checked and scaled by severity here."""
+"""The parameters of a distortion: declared once as dataclass fields, checked and scaled by severity here.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 import dataclasses
 import enum

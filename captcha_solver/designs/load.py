@@ -1,11 +1,14 @@
-"""A design's TOML text to a checked ``Design``; every complaint names the file, the line and the key."""
+"""A design's TOML text to a checked ``Design``; every complaint names the file, the line and the key.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.charset import Charset, parse_charset
+from captcha_solver.charset import parse_charset
 from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
 from captcha_solver.designs.distortions.kinds import KINDS
 from captcha_solver.designs.external import ExternalCommand
@@ -291,8 +294,3 @@ def _command(section: Section) -> ExternalCommand:
     if not argv:
         raise section.fail("argv", "expected a list: the program and its arguments, received none")
     return ExternalCommand(argv, section.string("hint", ""))
-
-
-def charset_of(design: Design) -> Charset:
-    """Every character that the design may draw."""
-    return Charset("".join(dict.fromkeys("".join(design.lettering.charsets))))

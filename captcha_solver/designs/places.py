@@ -1,4 +1,7 @@
-"""Find the data folders: package data in an installed wheel, the ``datasets/`` folder in a checkout."""
+"""Find the data folders: package data in an installed wheel, the ``datasets/`` folder in a checkout.
+
+Tested in ``tests/designs/test_fonts.py``.
+"""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Which column of a table names the images, and which holds the labels."""
+"""Which column of a table names the images, and which holds the labels.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

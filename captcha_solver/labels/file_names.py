@@ -1,4 +1,7 @@
-"""Labels that stand in file names: which part of the names is the label."""
+"""Labels that stand in file names: which part of the names is the label.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,7 @@
-"""Find the labels of images: in a table, in a text file beside each image, or in the file names."""
+"""Find the labels of images: in a table, in a text file beside each image, or in the file names.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 import re
 from collections.abc import Sequence

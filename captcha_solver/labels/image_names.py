@@ -1,4 +1,7 @@
-"""Which image of a folder a table means by a name: as written, or by what is certain of it."""
+"""Which image of a folder a table means by a name: as written, or by what is certain of it.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""Open what people have labelled images in: a folder, a zip of one, or a table beside the images."""
+"""Open what people have labelled images in: a folder, a zip of one, or a table beside the images.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 import tempfile
 import zipfile

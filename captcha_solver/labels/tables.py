@@ -1,4 +1,7 @@
-"""Read the tables that people keep labels in (CSV, TSV, text, JSON) as rows of cells."""
+"""Read the tables that people keep labels in (CSV, TSV, text, JSON) as rows of cells.
+
+Tested in ``tests/labels/test_importing.py``.
+"""
 
 import csv
 import io

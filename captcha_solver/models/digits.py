@@ -1,4 +1,7 @@
-"""The digit network: 28x28 ink images in, logits over "not a digit" and the ten digits out."""
+"""The digit network: 28x28 ink images in, logits over "not a digit" and the ten digits out.
+
+Tested in ``tests/training/tasks/test_digits.py``.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Write a Keras network as model.keras and as model.onnx, batch and width left free."""
+"""Write a Keras network as model.keras and as model.onnx, batch and width left free.
+
+Tested in ``tests/training/finishing/test_int8.py``.
+"""
 
 import contextlib
 import importlib.util

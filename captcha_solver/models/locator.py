@@ -1,4 +1,7 @@
-"""The locating network: an image of any size, for each of its small cells whether a glyph is in it."""
+"""The locating network: an image of any size, for each of its small cells whether a glyph is in it.
+
+Tested in ``tests/locate/test_textmap.py``.
+"""
 
 from typing import Any
 

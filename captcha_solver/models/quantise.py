@@ -5,6 +5,8 @@ Static, per channel, activations unsigned, weights signed and held to 7 bits: on
 Only convolutions over more than one pixel are quantised, which take nearly all of the time, and not the first, which
 sees the image: gates, sums, attention and the logits stay in float, where 8 bits cost a point of accuracy.
 Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
+
+Tested in ``tests/training/finishing/test_int8.py``.
 """
 
 import contextlib

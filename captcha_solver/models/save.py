@@ -1,4 +1,7 @@
-"""Write a Keras model as a bundle, and add to a bundle that is saved."""
+"""Write a Keras model as a bundle, and add to a bundle that is saved.
+
+Tested in ``tests/models/test_bundle.py``.
+"""
 
 import json
 from collections.abc import Mapping

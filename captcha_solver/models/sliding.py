@@ -1,4 +1,7 @@
-"""The sliding network: a strip of any width in, one row of class logits for every four columns out."""
+"""The sliding network: a strip of any width in, one row of class logits for every four columns out.
+
+Tested in ``tests/training/tasks/test_sliding.py``.
+"""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,7 @@
-"""Keep a training's state on disk: weights, optimizer and counters, in one file replaced atomically."""
+"""Keep a training's state on disk: weights, optimizer and counters, in one file replaced atomically.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 import json
 from collections.abc import Mapping

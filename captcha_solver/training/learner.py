@@ -1,4 +1,7 @@
-"""One network being trained: batches in, losses out; holds the averaged and the best weights."""
+"""One network being trained: batches in, losses out; holds the averaged and the best weights.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,7 @@
-"""The learner for the backend in use."""
+"""The learner for the backend in use.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 from typing import TYPE_CHECKING, Any
 

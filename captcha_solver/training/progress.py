@@ -1,4 +1,7 @@
-"""Show and log a training: a bar with the time left, JSON lines in train.log, and a clean stop on Ctrl-C."""
+"""Show and log a training: a bar with the time left, JSON lines in train.log, and a clean stop on Ctrl-C.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 import json
 import signal

@@ -1,4 +1,7 @@
-"""Run a training as asked for on the command line: sources and a route in, the path of a bundle out."""
+"""Run a training as asked for on the command line: sources and a route in, the path of a bundle out.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields

@@ -1,4 +1,7 @@
-"""What a training is given: the task, its settings, and what was found out beforehand."""
+"""What a training is given: the task, its settings, and what was found out beforehand.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -5,6 +5,8 @@
 No server is started: the package's view is called as a page would, on a database in memory. It seeds the `random`
 module with the key of the text, and the key comes from the seed here: a seed gives the same folder each time (for the
 same versions of it and Pillow).
+
+Tested in ``tests/designs/test_external.py``.
 """
 
 import random

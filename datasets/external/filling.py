@@ -1,4 +1,7 @@
-"""What the Python generators here share: their options, and filling a folder with images and labels.csv."""
+"""What the Python generators here share: their options, and filling a folder with images and labels.csv.
+
+Tested in ``tests/designs/test_external.py``.
+"""
 
 import argparse
 import csv

@@ -4,6 +4,8 @@
 
 The idx files are those of "The MNIST database of handwritten digits" (LeCun, Cortes, Burges), compressed:
 train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz.
+
+Tested in ``tests/training/tasks/test_digits.py``.
 """
 
 import argparse

@@ -5,6 +5,8 @@
 The drawing is the one of the package's documentation: digits on one colour. The package makes up its four characters
 itself, and draws all its chances from the `random` module. This command puts the text and a seeded generator in that
 place: a seed gives the same folder each time (for the same versions of it and Pillow).
+
+Tested in ``tests/designs/test_external.py``.
 """
 
 import io

@@ -4,6 +4,8 @@
 
 The package draws its chances from `secrets`, which cannot be seeded; this command puts a seeded stand-in in
 that place: a seed gives the same folder each time (for the same versions of captcha and Pillow).
+
+Tested in ``tests/designs/test_external.py``.
 """
 
 import random

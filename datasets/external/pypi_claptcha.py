@@ -5,6 +5,8 @@
 The drawing is the noisy one of the package's documentation, in a face of this project, as the package ships none.
 It draws its chances from the `random` module; this command puts a seeded generator in that place: a seed gives
 the same folder each time (for the same versions of it and Pillow).
+
+Tested in ``tests/designs/test_external.py``.
 """
 
 import random

@@ -6,6 +6,8 @@ The drawing is the one of the package's documentation (warp, rotate, offset, the
 faces of this project, as the package ships none. It draws its chances from the `random` module; this command
 puts a seeded generator in that place: a seed gives the same folder each time (for the same versions of it and
 Pillow).
+
+Tested in ``tests/designs/test_external.py``.
 """
 
 import io

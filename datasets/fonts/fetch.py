@@ -7,6 +7,8 @@ cut down (`make fonts` installs both); packages are found by name, wherever the 
 set up to look.
 
 A face with a `member_sha256` is cut down to 0-9A-Za-z: the package's file has that hash, the face's own is `sha256`.
+
+Tested in ``tests/designs/test_fonts.py``.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """Imports point one way: what may import what, and no circles."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -133,6 +134,28 @@ def test_packages_point_one_way(name: str) -> None:
     package = name.split(".")[0]
     outside = {each.split(".")[0] for each in imports_of(ALL[name].read_text(encoding="utf-8"))}
     assert not outside & ({*ABOVE, "tests", "pickle"} - ABOVE[package] - {package})
+
+
+def mirror_of(name: str) -> Path:
+    """Where the tests of a module stand: in the same tree, without the library's own name."""
+    folder, _, leaf = name.removeprefix(f"{PACKAGE}.").rpartition(".")
+    return ROOT.joinpath("tests", *filter(None, folder.split(".")), f"test_{leaf}.py")
+
+
+@pytest.mark.parametrize("name", [each for each in ALL if each.split(".")[-1] != "__main__"])
+def test_a_module_has_tests_of_its_name_or_names_those_it_has(name: str) -> None:
+    if ALL[name].name == "__init__.py" or mirror_of(name).is_file():
+        return
+    told = ast.get_docstring(ast.parse(ALL[name].read_text(encoding="utf-8"))) or ""
+    named = re.findall(r"Tested in ``(tests/[\w/]+\.py)``\.", told)
+    assert named, f"{name} has no {mirror_of(name).relative_to(ROOT)}, and its docstring names no other tests"
+    assert all((ROOT / each).is_file() for each in named)
+
+
+def test_modules_are_short() -> None:
+    lines = sorted(len(file.read_text(encoding="utf-8").splitlines()) for file in ALL.values() if file.stat().st_size)
+    assert lines[len(lines) // 2] <= 130
+    assert [name for name, file in ALL.items() if len(file.read_text(encoding="utf-8").splitlines()) > 300] == []
 
 
 @pytest.mark.parametrize("name", list(modules()))

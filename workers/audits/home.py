@@ -1,4 +1,7 @@
-"""A folder for what an audit worker trains in, removed at the end; and those that killed workers have left behind."""
+"""A folder for what an audit worker trains in, removed at the end; and those that killed workers have left behind.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 import fcntl
 import os

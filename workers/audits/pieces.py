@@ -2,6 +2,8 @@
 
 As with chunks, the set of pieces that are not done is the truth and the queue a hint: a piece that is run twice, by
 whomever, changes nothing the second time.
+
+Tested in ``tests/workers/audits/test_record.py``.
 """
 
 import time

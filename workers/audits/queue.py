@@ -1,4 +1,7 @@
-"""Pieces of an audit in, RQ jobs out, on a queue of their own: solving is not held up by trainings."""
+"""Pieces of an audit in, RQ jobs out, on a queue of their own: solving is not held up by trainings.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,7 @@
-"""Audits in Redis in, the same audits going on out: pieces that were lost are queued again."""
+"""Audits in Redis in, the same audits going on out: pieces that were lost are queued again.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 from workers import keys
 from workers.audits.queue import AuditQueue

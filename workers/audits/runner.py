@@ -1,4 +1,7 @@
-"""Pieces of audits in, results in Redis out: what RQ runs in an audit worker, and the folders that it keeps for it."""
+"""Pieces of audits in, results in Redis out: what RQ runs in an audit worker, and the folders that it keeps for it.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 import shutil
 import time

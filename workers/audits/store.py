@@ -1,4 +1,7 @@
-"""Audits in Redis: begin one, store what it is about, read how far it is and what it found, cancel it, forget it."""
+"""Audits in Redis: begin one, store what it is about, read how far it is and what it found, cancel it, forget it.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 import json
 import time

@@ -1,4 +1,7 @@
-"""The pieces of work that a queued audit is cut into, and what they found; each to and from what Redis holds."""
+"""The pieces of work that a queued audit is cut into, and what they found; each to and from what Redis holds.
+
+Tested in ``tests/workers/audits/test_record.py``.
+"""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""One audit worker: says that it is ready, and does pieces of audits until it is told to stop."""
+"""One audit worker: says that it is ready, and does pieces of audits until it is told to stop.
+
+Tested in ``tests/deploy/test_topology.py``.
+"""
 
 import os
 from uuid import uuid4

@@ -1,4 +1,7 @@
-"""A single image that somebody waits for, to and from what Redis holds (workers.jobs.lane)."""
+"""A single image that somebody waits for, to and from what Redis holds (workers.jobs.lane).
+
+Tested in ``tests/workers/jobs/test_lane.py``.
+"""
 
 import json
 from collections.abc import Sequence

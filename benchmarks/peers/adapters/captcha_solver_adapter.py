@@ -1,4 +1,7 @@
-"""captcha-solver itself, by its public names."""
+"""captcha-solver itself, by its public names.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
+"""
 
 from collections.abc import Mapping, Sequence
 

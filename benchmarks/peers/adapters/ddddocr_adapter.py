@@ -1,4 +1,7 @@
-"""ddddocr: its default network, or the larger one (``beta``). It has no batches and no setting for threads."""
+"""ddddocr: its default network, or the larger one (``beta``). It has no batches and no setting for threads.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

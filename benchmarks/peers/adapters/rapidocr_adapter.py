@@ -2,6 +2,8 @@
 
 Its network knows many scripts; of its answer the letters and digits of ASCII are kept. It is not asked whether the
 image is upside down.
+
+Tested in ``tests/benchmarks/peers/test_measure.py``.
 """
 
 import string

@@ -1,4 +1,7 @@
-"""The rows of a leaderboard in, one self-contained HTML page out: to be sorted, printed, and read without a script."""
+"""The rows of a leaderboard in, one self-contained HTML page out: to be sorted, printed, and read without a script.
+
+Tested in ``tests/audit/leaderboard/test_run.py``.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,7 @@
-"""A report (JSON) in, one self-contained HTML page, a Markdown summary or a badge out."""
+"""A report (JSON) in, one self-contained HTML page, a Markdown summary or a badge out.
+
+Tested in ``tests/audit/test_report.py``.
+"""
 
 import base64
 import math

@@ -1,4 +1,7 @@
-"""Findings in, SVG out: drawn in the page's own colours (CSS variables), so that they follow its light and dark."""
+"""Findings in, SVG out: drawn in the page's own colours (CSS variables), so that they follow its light and dark.
+
+Tested in ``tests/audit/test_report.py``.
+"""
 
 import math
 from collections.abc import Sequence

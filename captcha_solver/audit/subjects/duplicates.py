@@ -1,4 +1,7 @@
-"""Labelled images in, what they look like to an attacker out: their pixels' hash, and whether the label can be read."""
+"""Labelled images in, what they look like to an attacker out: their pixels' hash, and whether the label can be read.
+
+Tested in ``tests/audit/subjects/test_split.py``.
+"""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""``package.module:function`` in, labelled images out: what an owner's own code returns, checked image by image."""
+"""``package.module:function`` in, labelled images out: what an owner's own code returns, checked image by image.
+
+Tested in ``tests/audit/subjects/test_subject.py``.
+"""
 
 import hashlib
 import importlib

@@ -1,4 +1,7 @@
-"""Distortions of the canvas under the text: gradients, textures, tiles, grids, ghosts."""
+"""Distortions of the canvas under the text: gradients, textures, tiles, grids, ghosts.
+
+Tested in ``tests/designs/distortions/test_kinds.py``.
+"""
 
 from dataclasses import dataclass
 from typing import Any

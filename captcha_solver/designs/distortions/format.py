@@ -1,4 +1,7 @@
-"""What becomes of a finished picture on its way to the page: the palette of a GIF, and another size."""
+"""What becomes of a finished picture on its way to the page: the palette of a GIF, and another size.
+
+Tested in ``tests/designs/distortions/test_lattices.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Distortions of the whole picture: waves, perspective, blur, noise, contrast, and the artefacts of file formats."""
+"""Distortions of the whole picture: waves, perspective, blur, noise, contrast, and the artefacts of file formats.
+
+Tested in ``tests/designs/distortions/test_kinds.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Distortions of the layout: how each glyph is turned, bent, weighted, coloured and spaced."""
+"""Distortions of the layout: how each glyph is turned, bent, weighted, coloured and spaced.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Distortions drawn over the text: strike lines, arcs, curves, dots, blocks, strokes that invert."""
+"""Distortions drawn over the text: strike lines, arcs, curves, dots, blocks, strokes that invert.
+
+Tested in ``tests/designs/distortions/test_kinds.py``.
+"""
 
 from dataclasses import dataclass
 from functools import cache

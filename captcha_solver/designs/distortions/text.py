@@ -1,4 +1,7 @@
-"""Distortions of the text layer alone: dotted and broken strokes, bites, shadows, relief, a wave of the text."""
+"""Distortions of the text layer alone: dotted and broken strokes, bites, shadows, relief, a wave of the text.
+
+Tested in ``tests/designs/distortions/test_kinds.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Paint the cells that glyphs stand on: boxes (L, 4) of the glyphs in, the canvas with a cell under each out."""
+"""Paint the cells that glyphs stand on: boxes (L, 4) of the glyphs in, the canvas with a cell under each out.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,7 @@
-"""Lay glyphs by the even-odd rule: a glyph's coverage in, the text layer turned over where it covers out."""
+"""Lay glyphs by the even-odd rule: a glyph's coverage in, the text layer turned over where it covers out.
+
+Tested in ``tests/designs/distortions/test_fills.py``.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Set texts on their canvases: each glyph of each picture becomes a quadrangle of destination corners."""
+"""Set texts on their canvases: each glyph of each picture becomes a quadrangle of destination corners.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 from dataclasses import dataclass
 

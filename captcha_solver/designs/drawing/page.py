@@ -1,4 +1,7 @@
-"""Many pictures before anything is drawn: the layout of all their glyphs as arrays, so that a batch costs one pass."""
+"""Many pictures before anything is drawn: the layout of all their glyphs as arrays, so that a batch costs one pass.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""One picture while it is drawn: a text layer over a canvas, kept as a single grey mask for as long as it can be."""
+"""One picture while it is drawn: a text layer over a canvas, kept as a single grey mask for as long as it can be.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

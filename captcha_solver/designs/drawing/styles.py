@@ -1,4 +1,7 @@
-"""A style: one choice out of everything that a design leaves open, which several pictures then share."""
+"""A style: one choice out of everything that a design leaves open, which several pictures then share.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 import dataclasses
 import math

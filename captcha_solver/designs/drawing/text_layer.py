@@ -1,4 +1,7 @@
-"""Draw placed glyphs into text layers: coverage, colours and ownership, a picture at a time."""
+"""Draw placed glyphs into text layers: coverage, colours and ownership, a picture at a time.
+
+Tested in ``tests/designs/drawing/test_draw.py``.
+"""
 
 from collections.abc import Iterator
 from functools import cache

@@ -1,4 +1,7 @@
-"""What a bundle says about its training: versions, data, settings and figures, as JSON."""
+"""What a bundle says about its training: versions, data, settings and figures, as JSON.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 import datetime
 import importlib.metadata

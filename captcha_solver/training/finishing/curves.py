@@ -1,4 +1,7 @@
-"""Draw a training's curves: its history in, a PNG with loss, held-out accuracy and learning rate out."""
+"""Draw a training's curves: its history in, a PNG with loss, held-out accuracy and learning rate out.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

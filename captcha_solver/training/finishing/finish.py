@@ -1,4 +1,7 @@
-"""End a training: a trained network in; temperature, exports, parity check, card and bundle out."""
+"""End a training: a trained network in; temperature, exports, parity check, card and bundle out.
+
+Tested in ``tests/training/test_loop.py``.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,4 +1,7 @@
-"""Digits to train on: MNIST's, printed ones and drawn ones, each varied as people and printers vary them."""
+"""Digits to train on: MNIST's, printed ones and drawn ones, each varied as people and printers vary them.
+
+Tested in ``tests/training/tasks/test_digits.py``.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

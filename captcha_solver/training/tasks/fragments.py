@@ -1,4 +1,7 @@
-"""Draw crops straight from fonts: whole glyphs, warped and disturbed, and junk that only looks like them."""
+"""Draw crops straight from fonts: whole glyphs, warped and disturbed, and junk that only looks like them.
+
+Tested in ``tests/training/tasks/test_glyphs.py``.
+"""
 
 from functools import cache
 

@@ -1,4 +1,7 @@
-"""Draw what is not a digit: letters, squiggles, half and merged digits, lines, noise, textures; 28x28."""
+"""Draw what is not a digit: letters, squiggles, half and merged digits, lines, noise, textures; 28x28.
+
+Tested in ``tests/training/tasks/test_digits.py``.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
