@@ -86,7 +86,7 @@ lock: $(READY) ## resolve pyproject.toml again into the locks (needs uv: pip ins
 	$(COMPILE) $(UPGRADE) --output-file docs/requirements.lock docs/requirements.in
 
 docs: .bench/docs/.ready ## build the documentation as a site, in site/
-	.bench/docs/bin/zensical build --clean
+	.bench/docs/bin/zensical build --clean --strict
 
 .bench/docs/.ready: docs/requirements.lock | $(READY)
 	@echo "Installing the generator of the site into .bench/docs (once)"

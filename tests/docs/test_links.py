@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from captcha_solver.cli.main import COMMANDS
 from tests.paths import ROOT
 
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|\!\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-NAMED_FILE = re.compile(r"`((?:captcha_solver|workers|api|tests|benchmarks|scripts|datasets|docs)/[\w./-]+)`")
+NAMED_FILE = re.compile(r"`((?:captcha_solver|workers|api|tests|benchmarks|scripts|datasets|docs|deploy)/[\w./-]+)`")
+NAMED_SOURCE = re.compile(r"`((?:\w+/)+\w+\.py)\b")  # any Python file with a folder, even one outside the folders above
+NAMED_COMMAND = re.compile(r"(?:^|[`( ])captcha-solver ([a-z]+)\b", re.MULTILINE)
+NAMED_TASK = re.compile(r"(?:^|`)make ([a-z][a-z -]*)", re.MULTILINE)
 NAMED_MODULE = re.compile(r"python -m ((?:captcha_solver|workers|api|benchmarks|scripts)(?:\.\w+)*)")
 REFERENCED = re.compile(r"^::: ([\w.]+)$", re.MULTILINE)
 
@@ -62,8 +66,30 @@ def test_what_a_page_names_exists(page: Path) -> None:
         return
     for name in NAMED_FILE.findall(text):
         assert list(ROOT.glob(name.rstrip("/"))) or re.search(r"[A-Z]{3}|x/|/audits$", name), f"there is no {name}"
+    for name in NAMED_SOURCE.findall(text):
+        placeholder = re.match(r"(tests/)?x/", name)
+        there = (ROOT / name).is_file() or (page.parent / name).is_file()
+        assert there or placeholder, f"there is no {name}: name it from the root"
     for module in NAMED_MODULE.findall(text) + REFERENCED.findall(text):
         assert find_spec(module) is not None, f"there is no module {module}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_tasks_that_a_page_names_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        return
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join(CODE.findall(text)) + "\n".join(re.findall(r"`[^`\n]+`", CODE.sub("", text)))
+    tasks = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {name for named in NAMED_TASK.findall(blocks) for name in named.split()} <= tasks
+    assert set(NAMED_COMMAND.findall(blocks)) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_a_page_of_the_site_links_to_pages_of_the_site(page: Path) -> None:
+    """The site holds docs/ alone: a link to anything else is dead there, so such a file is named and not linked."""
+    outside = [link for link in links(page) if not re.match(r"[a-z]+:", link)]
+    assert not [link for link in outside if not target(page, link).is_relative_to(ROOT / "docs")]
 
 
 def test_every_page_of_the_documentation_can_be_reached() -> None:
