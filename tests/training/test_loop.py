@@ -136,7 +136,7 @@ def tiny(out: Path, stop_at: str = "") -> subprocess.CompletedProcess[str]:
 STARTED_OVER = """
 import numpy as np
 from captcha_solver.training.checkpoint import Progress
-from captcha_solver.training.learner import new_learner
+from captcha_solver.training.learners import new_learner
 from captcha_solver.training.loop import TrainSettings, as_float
 from tests.training.tiny_task import BarsTask, MakeBars
 

@@ -44,7 +44,7 @@ RECIPE = """
 import keras, numpy as np
 from captcha_solver.models.sliding import build_sliding
 from captcha_solver.training.checkpoint import Progress
-from captcha_solver.training.learner import new_learner
+from captcha_solver.training.learners import new_learner
 from captcha_solver.training.loop import TrainSettings
 from captcha_solver.training.recipes.recipe import Recipe
 
