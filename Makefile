@@ -39,8 +39,8 @@ demo: $(READY) ## draw a few designs, have a service read them by both routes, p
 serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
 	@exec $(BIN)/python -m api.serve --data .service
 
-test: lint ## ruff, mypy --strict and pytest, one process a core
-	$(BIN)/pytest -n auto --dist loadfile
+test: lint ## ruff, mypy --strict and pytest, one process a core, in random order, with coverage
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
