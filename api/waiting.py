@@ -1,20 +1,46 @@
-"""A job in, news of it out: waits on the job's event stream, without asking again and again.
+"""Wait for news of a job or an audit on its event stream, and tell its state: once, or as server-sent events.
 
 Tested in ``tests/api/test_events.py``.
 """
 
 import asyncio
+import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
+from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 from redis.exceptions import RedisError
 
 from api.service import BLOCK_S, Service
-from workers import keys
-from workers.jobs.record import Counts, Job
 
 FROM_START = "0-0"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is told of a job or an audit: JSON, its ETag, whether it is finished, and what counts as a change of it."""
+
+    body: str
+    tag: str
+    finished: bool
+    progress: object
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How long a request waits for the end, in seconds, and which states it knows (``If-None-Match``)."""
+
+    wait: float = 0
+    if_none_match: str | None = None
+
+
+def tag_of(*told: object) -> str:
+    """An ETag that changes whenever what is ``told`` does."""
+    return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'
 
 
 async def until_finished(service: Service, stream: str, within_s: float) -> bool:
@@ -38,31 +64,47 @@ async def news(service: Service, stream: str, after: str, within_s: float) -> li
     return [(entry.decode(), fields[b"event"].decode()) for _, entries in replies or [] for entry, fields in entries]
 
 
-async def follow(
-    service: Service, owner: str, job_id: str, after: str
-) -> AsyncIterator[tuple[str, Job, Counts] | None]:
-    """Each change of a job's progress as (event id, job, counts), the present state first; None now and then, between.
+async def tell_state(
+    service: Service, stream: str, look: Callable[[], State], asked: Asking, *, retry_after_s: int
+) -> Response:
+    """The state that ``look`` finds, once it is finished or ``asked.wait`` seconds are over; 304 where it is known."""
+    state = await run_in_threadpool(look)
+    if asked.wait and not state.finished:
+        await until_finished(service, stream, asked.wait)
+        state = await run_in_threadpool(look)
+    headers = {"ETag": state.tag, "Cache-Control": "private, no-cache"}
+    known = [each.strip().removeprefix("W/") for each in (asked.if_none_match or "").split(",")]
+    if state.tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    if not state.finished:
+        headers["Retry-After"] = str(retry_after_s)
+    return Response(state.body, media_type="application/json", headers=headers)
 
-    Ends when the job is finished or gone. Redis may be away for a while.
-    """
-    last = after
-    told: Counts | None = None
+
+def events_of(service: Service, stream: str, look: Callable[[], State | None], after: str) -> Response:
+    """Server-sent events: the state that ``look`` finds, then each change of its progress, until it is finished."""
+    told = _changes(service, stream, look, after)
+    return StreamingResponse(told, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _changes(service: Service, stream: str, look: Callable[[], State | None], after: str) -> AsyncIterator[bytes]:
+    """Ends when what is watched is finished or gone. Redis may be away for a while."""
+    last, told = after, None
     while True:
         try:
-            found = await run_in_threadpool(service.store.find, owner, job_id)
-            if found is None:
+            state = await run_in_threadpool(look)
+            if state is None:
                 return
-            job, counts = found
-            over = job.finished_at is not None  # a moment after the last answer is counted
-            if counts != told or over:
-                told = counts
-                yield last, job, counts
-                if over:
+            if state.progress != told or state.finished:
+                told = state.progress
+                name = "finished" if state.finished else "progress"
+                yield format_sse_event(data_str=state.body, event=name, id=last)
+                if state.finished:
                     return
-            heard = await news(service, keys.events(job_id), last, BLOCK_S)
+            heard = await news(service, stream, last, BLOCK_S)
             last = heard[-1][0] if heard else last
             if not heard:
-                yield None
+                yield format_sse_event(comment="waiting")
         except RedisError:
-            yield None
+            yield format_sse_event(comment="waiting")
             await asyncio.sleep(1.0)

@@ -1,16 +1,13 @@
 """``/v1/audits``: begin one, list them, watch it, fetch its report, cancel it, remove it."""
 
-import asyncio
 import hashlib
 import io
 import zipfile
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.sse import format_sse_event
+from fastapi.responses import StreamingResponse
 from redis.exceptions import RedisError
 
 from api import waiting
@@ -21,7 +18,7 @@ from api.requests import uploads
 from api.requests.audit_schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.requests.audits import Asked, read_audit
 from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
-from api.service import BLOCK_S, Service, audit_out, service_of
+from api.service import Service, audit_out, service_of
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS
 from workers import keys
 from workers.audits.record import Audit, CellCounts, new_audit
@@ -67,9 +64,9 @@ async def begin_audit(
     async with gate.through():
         asked = await read_audit(request, service.settings)
         audit = await run_in_threadpool(_made, service, owner, asked, idempotency_key)
-    found, counts = await run_in_threadpool(find, service, owner, audit.id)
-    headers = {"Location": f"/v1/audits/{audit.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": etag(found, counts)}
-    return JSONResponse(audit_out(found, counts).model_dump(mode="json"), 202, headers=headers)
+    state = state_of(*await run_in_threadpool(find, service, owner, audit.id))
+    headers = {"Location": f"/v1/audits/{audit.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": state.tag}
+    return Response(state.body, 202, headers, "application/json")
 
 
 @router.get("", response_model=AuditPageOut, responses=documented())
@@ -98,18 +95,14 @@ async def audit(
 ) -> Response:
     """How far an audit is; with ``wait``, as soon as it is finished, or after so many seconds."""
     service = service_of(request)
-    found, counts = await run_in_threadpool(find, service, owner, audit_id)
-    if wait and found.finished_at is None:
-        await waiting.until_finished(service, keys.audit_events(audit_id), wait)
-        found, counts = await run_in_threadpool(find, service, owner, audit_id)
-    tag = etag(found, counts)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    if found.finished_at is None:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return JSONResponse(audit_out(found, counts).model_dump(mode="json"), headers=headers)
+    asked = waiting.Asking(wait, if_none_match)
+    return await waiting.tell_state(
+        service,
+        keys.audit_events(audit_id),
+        lambda: state_of(*find(service, owner, audit_id)),
+        asked,
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 @router.get(
@@ -174,8 +167,12 @@ async def audit_events(
     """Progress as server-sent events: the audit's state first, then each change, until it is finished."""
     service = service_of(request)
     await run_in_threadpool(find, service, owner, audit_id)
-    stream = _stream(service, owner, audit_id, heard_last(last_event_id))
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    def look() -> waiting.State | None:
+        there = service.audits.find(owner, audit_id)
+        return None if there is None else state_of(*there)
+
+    return waiting.events_of(service, keys.audit_events(audit_id), look, heard_last(last_event_id))
 
 
 @router.post("/{audit_id}/cancel", response_model=AuditOut, responses=documented(404, 409))
@@ -208,10 +205,11 @@ def find(service: Service, owner: str, audit_id: str) -> tuple[Audit, CellCounts
     return found
 
 
-def etag(audit: Audit, counts: CellCounts) -> str:
-    """Changes whenever what is told of the audit does."""
-    told: Any = (audit.id, audit.status(counts), audit.stage, audit.started_at, audit.finished_at, counts)
-    return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'
+def state_of(audit: Audit, counts: CellCounts) -> waiting.State:
+    """What is told of an audit."""
+    told = (audit.id, audit.status(counts), audit.stage, audit.started_at, audit.finished_at, counts)
+    body = audit_out(audit, counts).model_dump_json()
+    return waiting.State(body, waiting.tag_of(*told), audit.finished_at is not None, body)
 
 
 def _made(service: Service, owner: str, asked: Asked, idempotency_key: str | None) -> Audit:
@@ -255,27 +253,3 @@ def _file(
     if data is None:
         raise Problem(410, "audit_expired", "the report of this audit has run out: it is kept for a limited time")
     return Response(data, media_type=media, headers=headers)
-
-
-async def _stream(service: Service, owner: str, audit_id: str, after: str) -> AsyncIterator[bytes]:
-    """Each change of an audit's state, the present one first; ends with the audit. Redis may be away for a while."""
-    last, told = after, ""
-    while True:
-        try:
-            found = await run_in_threadpool(service.audits.find, owner, audit_id)
-            if found is None:
-                return
-            over = found[0].finished_at is not None
-            state = audit_out(*found).model_dump_json()
-            if state != told or over:
-                told = state
-                yield format_sse_event(data_str=state, event="finished" if over else "progress", id=last)
-            if over:
-                return
-            heard = await waiting.news(service, keys.audit_events(audit_id), last, BLOCK_S)
-            last = heard[-1][0] if heard else last
-            if not heard:
-                yield format_sse_event(comment="waiting")
-        except RedisError:
-            yield format_sse_event(comment="waiting")
-            await asyncio.sleep(1.0)

@@ -1,11 +1,10 @@
 """``/v1/jobs``: make one, list them, ask one, watch it, cancel it, remove it."""
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 
 from api import waiting
@@ -82,18 +81,14 @@ async def job(
 ) -> Response:
     """How far a job is; with ``wait``, as soon as it is finished, or after so many seconds."""
     service = service_of(request)
-    found, counts = await run_in_threadpool(find, service, owner, job_id)
-    if wait and found.finished_at is None:
-        await waiting.until_finished(service, keys.events(found.id), wait)
-        found, counts = await run_in_threadpool(find, service, owner, job_id)
-    tag = etag(found, counts)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = [each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")]
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    if found.finished_at is None:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return JSONResponse(job_out(found, counts).model_dump(mode="json"), headers=headers)
+    asked = waiting.Asking(wait, if_none_match)
+    return await waiting.tell_state(
+        service,
+        keys.events(job_id),
+        lambda: state_of(*find(service, owner, job_id)),
+        asked,
+        retry_after_s=RETRY_AFTER_S,
+    )
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, responses=documented(404, 409))
@@ -187,12 +182,13 @@ def find(service: Service, owner: str, job_id: str) -> tuple[Job, Counts]:
 
 async def accepted(service: Service, owner: str, job: Job) -> Response:
     """202 for a job: where it is, and when to ask."""
-    found, counts = await run_in_threadpool(find, service, owner, job.id)
-    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": etag(found, counts)}
-    return JSONResponse(job_out(found, counts).model_dump(mode="json"), 202, headers=headers)
+    state = state_of(*await run_in_threadpool(find, service, owner, job.id))
+    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": state.tag}
+    return Response(state.body, 202, headers, "application/json")
 
 
-def etag(job: Job, counts: Counts) -> str:
-    """Changes whenever what is told of the job does."""
-    told: Any = (job.id, job.status(counts), job.finished_at, counts.done, counts.failed, counts.correct)
-    return '"' + hashlib.sha256(repr(told).encode()).hexdigest()[:32] + '"'
+def state_of(job: Job, counts: Counts) -> waiting.State:
+    """What is told of a job."""
+    told = (job.id, job.status(counts), job.finished_at, counts.done, counts.failed, counts.correct)
+    body = job_out(job, counts).model_dump_json()
+    return waiting.State(body, waiting.tag_of(*told), job.finished_at is not None, counts)

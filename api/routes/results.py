@@ -4,20 +4,20 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from fastapi.sse import format_sse_event
 
 from api import waiting
 from api.access import Owner
 from api.problems import Problem, documented
 from api.requests.schemas import ResultPage
-from api.routes.jobs import JobId, find
-from api.service import Service, job_out, service_of
+from api.routes.jobs import JobId, find, state_of
+from api.service import Service, service_of
+from workers import keys
 from workers.jobs.record import Job
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -100,18 +100,12 @@ async def events(
     """Progress as server-sent events: the job's state first, then each change, until it is finished."""
     service = service_of(request)
     await run_in_threadpool(find, service, owner, job_id)
-    after = heard_last(last_event_id)
 
-    async def stream() -> AsyncIterator[bytes]:
-        async for change in waiting.follow(service, owner, job_id, after):
-            if change is None:
-                yield format_sse_event(comment="waiting")
-                continue
-            entry, job, counts = change
-            name = "progress" if job.finished_at is None else "finished"
-            yield format_sse_event(data_str=job_out(job, counts).model_dump_json(), event=name, id=entry)
+    def look() -> waiting.State | None:
+        found = service.store.find(owner, job_id)
+        return None if found is None else state_of(*found)
 
-    return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return waiting.events_of(service, keys.events(job_id), look, heard_last(last_event_id))
 
 
 def heard_last(event_id: str) -> str:
