@@ -26,7 +26,7 @@ PYTHON ?=
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 WILL_DO := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-.PHONY: help setup demo serve test lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos docs lock fonts swagger external leaderboard wheel clean
+.PHONY: help setup demo serve test coverage lint bench-peers bench-speed bench-locate bench-gpu bench-service chaos docs lock fonts swagger external leaderboard wheel clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ demo: $(READY) ## draw a few designs, have a service read them by both routes, p
 serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
 	@exec $(BIN)/python -m api.serve --data .service
 
-test: lint ## ruff, mypy --strict and pytest, one process a core, in random order, with coverage
+test: lint ## ruff, mypy --strict and pytest, one process a core
+	$(BIN)/pytest -n auto --dist loadfile -p no:randomly
+
+coverage: $(READY) ## the tests in random order, and which lines they run
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## ruff and mypy --strict
