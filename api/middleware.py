@@ -22,6 +22,7 @@ SECURITY = {
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-store",
 }
+FILES = "files"  # in a request's state: what holds its body, closed when it is answered
 QUIET = {"/healthz", "/readyz", "/metrics"}
 
 log = structlog.get_logger("api")
@@ -64,6 +65,8 @@ class Around:
                 raise
             await unexpected(Request(scope), error)(scope, receive, sending)
         finally:
+            for file in state.get(FILES, ()):
+                file.close()
             if scope["path"] not in QUIET:
                 ms = round((time.perf_counter() - began) * 1000, 2)
                 log.info(

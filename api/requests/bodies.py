@@ -11,6 +11,7 @@ from typing import IO, Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from api.middleware import FILES
 from api.problems import Problem, invalid
 from workers.settings import MIB
 
@@ -38,9 +39,15 @@ def is_zip(file: IO[bytes]) -> bool:
     return magic == ZIP_BEGINS
 
 
+def close_at_end(request: Request, file: IO[bytes]) -> None:
+    """Have ``file`` closed when the request is answered (``api.middleware``)."""
+    request.scope.setdefault("state", {}).setdefault(FILES, []).append(file)
+
+
 async def spooled(request: Request, most: int) -> IO[bytes]:
     """The body in a file: in memory while it is small."""
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the images are read from it later
+    close_at_end(request, file)
     async for part in request.stream():
         file.write(part)
         if file.tell() > most:

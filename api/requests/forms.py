@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from fastapi import Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.problems import Problem
+from api.requests.bodies import close_at_end
 from workers.settings import MIB
 
 MOST_PARTS = 1000  # files of one multipart body; more come as a zip
@@ -32,7 +33,7 @@ OVER_A_LIMIT: dict[str, Callable[[], Problem]] = {  # how the form parser's mess
 async def read_form(request: Request) -> FormData:
     """The fields and files of a form; ``Problem`` 413 where there are too many of them, or one is too large."""
     try:
-        return await request.form(max_files=MOST_PARTS, max_fields=MOST_FIELDS, max_part_size=LARGEST_FIELD)
+        form = await request.form(max_files=MOST_PARTS, max_fields=MOST_FIELDS, max_part_size=LARGEST_FIELD)
     except UnicodeError as error:  # the charset of the content type can be one of Python's that decode no text
         raise Problem(400, "bad_request", "expected a form in UTF-8, received one that cannot be decoded") from error
     except HTTPException as error:
@@ -41,6 +42,10 @@ async def read_form(request: Request) -> FormData:
                 await _drained(request)
                 raise problem() from error
         raise
+    for _, part in form.multi_items():
+        if isinstance(part, UploadFile):
+            close_at_end(request, part.file)
+    return form
 
 
 async def _drained(request: Request) -> None:

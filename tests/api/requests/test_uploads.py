@@ -1,15 +1,18 @@
 """Reading an upload: limits of a form, what a fingerprint covers, and the gate."""
 
 import asyncio
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from api.problems import Problem
 from api.requests.schemas import JobOptions
 from api.requests.uploads import Gate, Intake
+from captcha_solver.types import Sample
 from tests.api.conftest import Light
+from tests.api.routes.test_jobs import zipped
 from tests.api.test_problems import check
 from workers.jobs.record import Upload
 
@@ -82,3 +85,27 @@ def test_a_gate_lets_in_so_many_and_gives_places_back() -> None:
             pass
 
     asyncio.run(go())
+
+
+@pytest.mark.redis
+def test_what_held_a_body_is_closed_once_the_request_is_answered(
+    light: Light, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[IO[bytes]] = []
+    real = tempfile.SpooledTemporaryFile
+
+    def counted(*args: Any, **kwargs: Any) -> IO[bytes]:
+        made.append(real(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", counted)
+    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", counted)
+    served = light()
+    files = [("files[]", (each.id, each.image)) for each in samples[:2]]
+    assert served.mine.post("/v1/jobs", files=files).status_code == 202
+    archive = zipped({each.id: each.image for each in samples[:2]})
+    assert served.mine.post("/v1/jobs", content=archive, headers={"Content-Type": "application/zip"}).status_code == 202
+    bad = served.mine.post("/v1/jobs", content=b"no zip", headers={"Content-Type": "application/zip"})
+    assert bad.status_code == 422
+    assert len(made) == 4
+    assert all(file.closed for file in made)
