@@ -138,4 +138,4 @@ def _show(report: dict[str, Any], form: str) -> None:
     show_table(headers, rows, right=headers[1:])
     click.echo(page.verdict(report))
     for flag in report["flags"]:
-        complain(flag, kind="mind")
+        complain(flag, kind="warning")

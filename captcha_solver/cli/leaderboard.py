@@ -39,7 +39,7 @@ def leaderboard(out: Path, file: Path | None, only: str | None, minutes_each: fl
     standings, missing = write_page(panel, out)
     show_table(HEADERS, [row_texts(row) for row in standings], right=("labels", "rate", "to 1 %", "to 50 %"))
     for name, why in missing.items():
-        complain(f"{name} is not on the board: {why}", kind="mind")
+        complain(f"{name} is not on the board: {why}", kind="warning")
     complain(f"the page is {out / 'index.html'}", kind="note")
     return NOT_ALL if missing else DONE
 
