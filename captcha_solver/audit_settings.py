@@ -5,6 +5,9 @@ Tested in ``tests/cli/test_audit.py``.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
 
 from captcha_solver.errors import OptionError
 
@@ -25,9 +28,9 @@ class Scope(StrEnum):
 class Prices:
     """What the attacker pays, in the user's currency."""
 
-    core_hour: float = 0.05
-    label: float = 0.002  # a person's answer: what the services that sell them ask, roughly
-    attempt: float = 0.0  # an address, an account: whatever one try costs besides
+    core_hour: Annotated[float, Meta(ge=0, description="Of one core for an hour.")] = 0.05
+    label: Annotated[float, Meta(ge=0, description="Of having one image typed in.")] = 0.002  # as services sell them
+    attempt: Annotated[float, Meta(ge=0, description="Of one try besides computing: an address, an account.")] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
-"""A subject and settings in, all findings of its audit out; resumable, and what there was no time for is named."""
+"""An audit from its subject to its report; it can be resumed, and what there was no time for is named."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from captcha_solver.audit.attackers.attacks import STOCK, untrainable
 from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
+from captcha_solver.audit.facts import FACTS, Audited, Changed, Facts, read_facts
 from captcha_solver.audit.findings.advice import proposal
 from captcha_solver.audit.findings.drift import drift_cells, schedule
+from captcha_solver.audit.findings.rows import AdviceRow
 from captcha_solver.audit.plan import (
     ADAPTED_LABELS,
     TRAINED,
@@ -26,7 +27,7 @@ from captcha_solver.audit.plan import (
     trained_anew,
 )
 from captcha_solver.audit.provenance import provenance_here
-from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, advice_of, build, read_facts
+from captcha_solver.audit.report import Report, advice_of, build
 from captcha_solver.audit.runner import Clock, LeftOut, Tell, run_stages
 from captcha_solver.audit.subjects.split import split
 from captcha_solver.audit.subjects.subject import Subject
@@ -54,7 +55,7 @@ class Campaign:
     improve: bool = False
     _proposed: str | None = None  # the condition that all advice together amounts to
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Report:
         """Do all that fits into the minutes; the report, which is written into ``out``."""
         clock = Clock(self.settings.minutes)
         writable_folder(self.out)
@@ -66,7 +67,7 @@ class Campaign:
             where = error.filename or self.out
             raise SetupError(f"{where}: {error.strerror or error}; {GO_ON}") from error
 
-    def _run(self, clock: Clock) -> dict[str, Any]:
+    def _run(self, clock: Clock) -> Report:
         cell_runner = self.cell_runner()
         self._begin(cell_runner)
         ledger = Ledger(self.out)
@@ -129,7 +130,7 @@ class Campaign:
                 return stages
         return []
 
-    def finish(self, cell_runner: CellRunner, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    def finish(self, cell_runner: CellRunner, results: Sequence[Result], left_out: Sequence[LeftOut]) -> Report:
         """Write the report on what was done; it is also returned."""
         self.due(cell_runner, results, [each.cell for each in left_out])  # names the variants that the results speak of
         facts = self.facts(cell_runner, results, left_out)
@@ -162,7 +163,7 @@ class Campaign:
             animated=cell_runner.split.animated,
         )
 
-    def _proposal(self, advice: Sequence[Mapping[str, Any]]) -> Variant | None:
+    def _proposal(self, advice: Sequence[AdviceRow]) -> Variant | None:
         """The design with all of the advice followed; None where there is none to follow, or it was not asked for."""
         design, changes = self.subject.design, proposal(advice)
         if not self.improve or design is None or not changes:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from captcha_solver.audit.figures import AttackName, Count, Labels, said
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.records import Record, parse_record
 from captcha_solver.report_files import CELLS, TRIALS
@@ -21,11 +22,11 @@ BASE = "as it is"  # the condition of a design that was not changed
 class Cell:
     """An attack, the labels it may use, the variant it was trained on and the one it is tested on, and its seed."""
 
-    attack: str
-    labels: int = 0
-    condition: str = BASE
-    trained_on: str = BASE
-    seed: int = 0
+    attack: AttackName
+    labels: Labels = 0
+    condition: Annotated[str, said("The variant that it is tested on.")] = BASE
+    trained_on: Annotated[str, said("The variant that its labels come from.")] = BASE
+    seed: Annotated[Count, said("Added to the audit's own.")] = 0
 
     @property
     def id(self) -> str:

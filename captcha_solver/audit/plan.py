@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from captcha_solver.audit.attackers.attacks import MODELS, STOCK
-from captcha_solver.audit.attackers.perturb import PERTURBATIONS, WASHES
+from captcha_solver.audit.attackers.perturb import PERTURBATIONS, WASHES, Perturbed
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result
 from captcha_solver.audit.findings.findings import paired
 from captcha_solver.audit.subjects.subject import Subject
@@ -84,7 +84,7 @@ def perturbation_stage(pool: int) -> Stage:
     cells = []
     for how in PERTURBATIONS:
         cells += [Cell(attack.name, 0, how.name) for attack in reversed(MODELS)]
-        cells += [Cell(TRAINED, 0, f"{how.name}, {wash}") for wash in WASHES]
+        cells += [Cell(TRAINED, 0, Perturbed(how, wash).condition) for wash in WASHES]
     strongest = PERTURBATIONS[-1]
     if pool >= ADAPTED_LABELS:
         cells += [Cell(TRAINED, ADAPTED_LABELS), Cell(TRAINED, ADAPTED_LABELS, strongest.name, strongest.name)]

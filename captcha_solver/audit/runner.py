@@ -4,11 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from captcha_solver.audit.attackers.attacks import UNLIMITED_STEPS
 from captcha_solver.audit.attackers.cell_runner import PERTURBED, CellRunner
-from captcha_solver.audit.attackers.perturb import perturbation_of
+from captcha_solver.audit.attackers.perturb import PERTURBED_CONDITIONS
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
+from captcha_solver.audit.figures import said
 from captcha_solver.audit.plan import Stage
 from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.training.recipes.steps import OutOfTimeError, steps_for
@@ -53,8 +55,8 @@ class Clock:
 class LeftOut:
     """A cell for which there was no time, or that failed, and why."""
 
-    cell: Cell
-    why: str
+    cell: Annotated[Cell, said("One attack with one budget on one variant of the design.")]
+    why: Annotated[str, said("Why it was left out.")]
 
 
 Tell = Callable[[str, int, int, float], None]
@@ -114,8 +116,8 @@ def rest_s(cells: Iterable[Cell], cell_runner: CellRunner, clock: Clock) -> floa
 def guess_s(cell: Cell, cell_runner: CellRunner, *, trained: bool | None = None) -> float:
     """What a cell takes on some machine; only the ratios of such guesses are used once cells were timed."""
     guessed = cell_runner.settings.tested * READ_S[cell.attack]
-    if perturbation := perturbation_of(cell.condition):
-        guessed += PERTURBED * perturbation[0].steps * PERTURB_S
+    if perturbed := PERTURBED_CONDITIONS.get(cell.condition):
+        guessed += PERTURBED * perturbed.how.steps * PERTURB_S
     if not (cell_runner.must_train(cell) if trained is None else trained):
         return guessed
     steps = UNLIMITED_STEPS if cell.labels == UNLIMITED else steps_for(cell.labels)

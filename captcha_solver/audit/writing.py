@@ -1,19 +1,18 @@
-"""A report in, its files out: report.json, report.html, badge.svg and the contact sheet beside the trials.
+"""Writes the files of a report: report.json, report.html, badge.svg and the contact sheet, beside the trials.
 
 Tested in ``tests/audit/test_report.py``.
 """
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import Result, in_order, read_files
+from captcha_solver.audit.facts import FACTS, Facts, read_facts
 from captcha_solver.audit.findings import findings
 from captcha_solver.audit.pages import page
-from captcha_solver.audit.report import FACTS, Facts, build, read_facts
+from captcha_solver.audit.report import Report, build
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
@@ -22,10 +21,10 @@ from captcha_solver.sheet import SheetAnswer, SheetCell, contact_sheet
 SHOWN = 12  # images of each kind, solved and unsolved
 
 
-def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) -> None:
+def write_report(report: Report, out: Path, sheet_png: bytes | None) -> None:
     """Write the files of a report."""
     files = {
-        JSON_FILE: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        JSON_FILE: report.to_json() + "\n",
         HTML_FILE: page.html(report, sheet_png),
         BADGE_FILE: page.badge(report),
     }
@@ -34,7 +33,7 @@ def write_report(report: Mapping[str, Any], out: Path, sheet_png: bytes | None) 
         _write(out, {SHEET_FILE: sheet_png})
 
 
-def rewrite_report(folder: Path) -> dict[str, Any]:
+def rewrite_report(folder: Path) -> Report:
     """Compute the report of the audit in ``folder`` again from what it has measured, and write it there."""
     report = build(read_facts(folder), in_order(read_files(folder).results))
     sheet_file = folder / SHEET_FILE

@@ -1,16 +1,18 @@
 """The commands that judge: ``audit`` a design, and ``report`` on one again from its trials."""
 
-import json
 import math
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table
 from captcha_solver.errors import OptionError
+
+if TYPE_CHECKING:
+    from captcha_solver.audit.report import Report
 
 FORMATS = ("table", "json", "markdown")
 FAIL_HELP = (
@@ -94,15 +96,15 @@ def _split(command: str) -> list[str]:
         raise OptionError(f"expected a command, received {command!r}: {error}") from error
 
 
-def _judged(report: dict[str, Any], fail_above: float | None) -> int:
+def _judged(report: "Report", fail_above: float | None) -> int:
     """The exit code: whether more is read, within the budget, than is allowed."""
     if fail_above is None:
         return DONE
-    best = report["within_budget"]
+    best = report.within_budget
     if best is None:
         complain("no attack was finished within the budget: whether too much is read is not known")
         return NOT_ALL
-    return NOT_ALL if best["rate"] > fail_above else DONE
+    return NOT_ALL if best.rate > fail_above else DONE
 
 
 def _tell(stage: str, done: int, total: int, left_s: float) -> None:
@@ -114,11 +116,11 @@ def _tell(stage: str, done: int, total: int, left_s: float) -> None:
         complain(f"{stage}: {total} done, {left}", kind="note")
 
 
-def _show(report: dict[str, Any], form: str) -> None:
+def _show(report: "Report", form: str) -> None:
     from captcha_solver.audit.pages import page
 
     if form == "json":
-        click.echo(json.dumps(report, indent=2))
+        click.echo(report.to_json(2, ascii_only=True))
         return
     if form == "markdown":
         click.echo(page.markdown(report), nl=False)
@@ -126,16 +128,16 @@ def _show(report: dict[str, Any], form: str) -> None:
     headers = ("attack", "labels", "solved", "n", "rate", "95 % interval")
     rows = [
         (
-            a["name"],
-            page.labels(a["labels"]),
-            str(a["solved"]),
-            str(a["n"]),
-            page.percent(a["rate"]),
-            f"{page.percent(a['ci95'][0])} to {page.percent(a['ci95'][1])}",
+            row.name,
+            page.labels(row.labels),
+            str(row.solved),
+            str(row.n),
+            page.percent(row.rate),
+            f"{page.percent(row.ci95[0])} to {page.percent(row.ci95[1])}",
         )
-        for a in report["attacks"]
+        for row in report.attacks
     ]
     show_table(headers, rows, right=headers[1:])
     click.echo(page.verdict(report))
-    for flag in report["flags"]:
+    for flag in report.flags:
         complain(flag, kind="warning")

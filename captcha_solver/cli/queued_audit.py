@@ -1,4 +1,4 @@
-"""``audit --queue``: a subject on this machine in, its audit done by a service, the report's files out.
+"""``audit --queue``: a subject on this machine is audited by a service, and the report's files are fetched.
 
 Tested in ``tests/api/routes/test_audits.py``.
 """
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from captcha_solver.audit.report import FACTS
+from captcha_solver.audit.facts import FACTS
+from captcha_solver.audit.report import Report, parse_report
 from captcha_solver.audit.subjects.split import TEST_SHARE
 from captcha_solver.audit.subjects.subject import DesignSubject, FolderSubject, Subject, open_subject
 from captcha_solver.audit_settings import AuditSettings
@@ -54,7 +54,7 @@ class QueueRequest:
     improve: bool
 
 
-def audit_queued(request: QueueRequest, place: Place, out: Path) -> dict[str, Any]:
+def audit_queued(request: QueueRequest, place: Place, out: Path) -> Report:
     """Have a service do an audit, and write its report's files into ``out``; the report.
 
     The same command, run again, finds the same audit and goes on waiting for it.
@@ -75,8 +75,10 @@ def audit_queued(request: QueueRequest, place: Place, out: Path) -> dict[str, An
     _write(found, out)
     if JSON_FILE not in found:
         raise ServiceError(f"expected {JSON_FILE} among the files of audit {audit.id}, received {sorted(found)}")
-    report: dict[str, Any] = json.loads(found[JSON_FILE])
-    return report
+    try:
+        return parse_report(found[JSON_FILE])
+    except ValueError as error:
+        raise ServiceError(f"expected a report in {JSON_FILE} of audit {audit.id}, received {error}") from error
 
 
 def order_of(request: QueueRequest, out: Path) -> Order:

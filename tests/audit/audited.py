@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from captcha_solver.audit.attackers import cell_runner as cell_runner
 from captcha_solver.audit.attackers.attacks import ATTACKS, AttackInputs, PreparedAttack
 from captcha_solver.audit.attackers.perturb import Perturbation
 from captcha_solver.audit.campaign import Campaign
+from captcha_solver.audit.report import Report
 from captcha_solver.audit.subjects.subject import CommandSubject, DesignSubject, FolderSubject, Subject, open_subject
 from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.dataset import write_folder
@@ -100,6 +100,6 @@ def subjects(home: Path) -> dict[str, Subject]:
     }
 
 
-def audit(subject: Subject, out: Path, settings: AuditSettings = SMALL) -> dict[str, Any]:
+def audit(subject: Subject, out: Path, settings: AuditSettings = SMALL) -> Report:
     """The report of a finished audit of ``subject`` in ``out``."""
     return Campaign(subject, settings, out, improve=True).run()

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from captcha_solver.audit.attackers.attacks import AttackInputs
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import UNLIMITED, Cell, Ledger, Result
 from captcha_solver.audit.plan import Stage
+from captcha_solver.audit.report import Report
 from captcha_solver.audit.runner import Clock, run_stages
 from captcha_solver.audit.subjects.subject import DesignSubject, Subject, open_subject
 from captcha_solver.audit_settings import AuditSettings, Scope
@@ -32,7 +32,7 @@ def trials(out: Path) -> bytes:
     return (out / TRIALS).read_bytes()
 
 
-def audit(subject: Subject, settings: AuditSettings, out: Path) -> dict[str, Any]:
+def audit(subject: Subject, settings: AuditSettings, out: Path) -> Report:
     """The report; no image is perturbed, which takes a network."""
     return Campaign(subject, settings, out).run()
 
@@ -88,8 +88,8 @@ def test_an_audit_that_was_cut_off_ends_with_the_same_trials(
     assert not {each.cell for each in known} & set(added), "what is finished is not done again"
     assert len(known) + len(added) == len(Ledger(tmp_path / "whole").results)
     whole = json.loads((tmp_path / "whole" / "report.json").read_text())
-    assert report["attacks"] == whole["attacks"]
-    assert report["features"] == whole["features"]
+    again = json.loads(report.to_json())
+    assert (again["attacks"], again["features"]) == (whole["attacks"], whole["features"])
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_a_folder_takes_the_budgets_that_it_has_and_says_which_were_dropped(
     use_fakes(monkeypatch)
     settings = replace(SMALL, budgets=(0, 20, 200, 1000), tested=40)
     report = audit(shop(images(100)), settings, tmp_path)
-    tried = {(row["name"], row["labels"]) for row in report["attacks"] if "ensemble" not in row["name"]}
+    tried = {(row.name, row.labels) for row in report.attacks if "ensemble" not in row.name}
     assert tried == {(name, labels) for name in ("sliding", "segmented") for labels in (0, 20, 60)}
     said = "budgets of 200, 1,000 labels were left out: 60 images are left to label; 60 labels were tried instead"
-    assert said in report["flags"]
+    assert said in report.flags
 
 
 def test_thousands_of_labels_where_so_many_can_be_drawn(
@@ -180,20 +180,20 @@ def test_without_keras_the_attackers_that_need_none_attack_all_the_same(
     for name in ("keras", "tensorflow"):
         monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
     report = audit(DesignSubject(tiny()), SMALL, tmp_path)
-    rows = [row for row in report["attacks"] if row["name"] in ("sliding", "segmented")]
-    assert [(row["name"], row["labels"], row["n"]) for row in rows] == [("segmented", 0, 30), ("sliding", 0, 30)]
-    assert "no attacker was trained: pip install 'captcha-solver[train]'" in report["flags"]
-    assert report["perturbation"] == []
-    assert {(row["labels"], row["adaptive"]) for row in report["features"]} == {(0, False)}
-    assert len(report["features"]) == 2 * 5 + 2 + 1  # each at 1 to 5 and without; both without
+    rows = [row for row in report.attacks if row.name in ("sliding", "segmented")]
+    assert [(row.name, row.labels, row.n) for row in rows] == [("segmented", 0, 30), ("sliding", 0, 30)]
+    assert "no attacker was trained: pip install 'captcha-solver[train]'" in report.flags
+    assert report.perturbation == ()
+    assert {(row.labels, row.adaptive) for row in report.features} == {(0, False)}
+    assert len(report.features) == 2 * 5 + 2 + 1  # each at 1 to 5 and without; both without
 
 
 def test_a_null_design_is_broken_without_a_label(tmp_path: Path) -> None:
     subject = DesignSubject(load_design("plain"))
     report = audit(subject, AuditSettings(budgets=(0,), tested=60, scope=Scope.LABELS), tmp_path)
-    assert {row["status"] for row in report["thresholds"]} == {"broken"}
-    assert {(row["labels"], row["bound"]) for row in report["thresholds"]} == {(0, "=")}
-    assert report["features"] == report["left_out"] == []
+    assert {row.status for row in report.thresholds} == {"broken"}
+    assert {(row.labels, row.bound) for row in report.thresholds} == {(0, "=")}
+    assert not any((report.features, report.left_out))
 
 
 def noise(rng: np.random.Generator) -> tuple[bytes, str]:
@@ -207,18 +207,18 @@ def test_of_pure_noise_nothing_is_claimed(tmp_path: Path, no_perturbation: None)
     report = audit(open_subject(f"{__name__}:noise"), settings, tmp_path)
     upper = wilson(0, 120)[1]
     assert upper == pytest.approx(0.0310, abs=1e-4)  # z^2 / (n + z^2) = 3.8415 / 123.8415
-    for row in report["attacks"]:
-        assert (row["solved"], row["n"], row["ci95"][0]) == (0, 120, 0.0)
-        assert row["ci95"][1] == pytest.approx(upper)
-    assert {row["threshold"]: row["status"] for row in report["thresholds"]} == {
+    for row in report.attacks:
+        assert (row.solved, row.n, row.ci95[0]) == (0, 120, 0.0)
+        assert row.ci95[1] == pytest.approx(upper)
+    assert {row.threshold: row.status for row in report.thresholds} == {
         0.0001: "undecided",
         0.01: "undecided",
         0.1: "holds",
     }
-    assert report["features"] == report["advice"] == report["curves"] == []
-    assert report["drift"] is report["improved"] is None
-    assert report["cost"]["per_1000_correct"] is None
-    assert not any("rises" in flag for flag in report["flags"])
+    assert not any((report.features, report.advice, report.curves, report.drift, report.improved))
+    assert report.cost is not None
+    assert report.cost.per_1000_correct is None
+    assert not any("rises" in flag for flag in report.flags)
 
 
 PLANTED = """
@@ -240,8 +240,8 @@ severity = 0.01
 
 def test_a_planted_effect_is_found_and_one_that_is_none_is_not(tmp_path: Path, no_perturbation: None) -> None:
     report = audit(DesignSubject(parse_design(PLANTED, "x")), AuditSettings(budgets=(0,), tested=120), tmp_path)
-    removed = {row["name"]: row for row in report["features"] if row["what"] == "removed"}
-    assert removed["swirl"]["change"] > 0.2
-    assert removed["swirl"]["ci95"][0] > 0
-    assert removed["dots"]["ci95"][0] <= 0 <= removed["dots"]["ci95"][1]
-    assert {row["name"] for row in report["features"]} == {"swirl", "dots", "swirl + dots"}
+    removed = {row.name: row for row in report.features if row.what == "removed"}
+    assert removed["swirl"].change > 0.2
+    assert removed["swirl"].ci95[0] > 0
+    assert removed["dots"].ci95[0] <= 0 <= removed["dots"].ci95[1]
+    assert {row.name for row in report.features} == {"swirl", "dots", "swirl + dots"}

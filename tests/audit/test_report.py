@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,15 @@ import pytest
 
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, in_order, read_files
+from captcha_solver.audit.facts import FACTS, Audited, Changed, Facts, read_facts
+from captcha_solver.audit.findings.drift import Recovered
+from captcha_solver.audit.findings.rows import AttackAndBudget, Effect
 from captcha_solver.audit.pages import plots
 from captcha_solver.audit.plan import ADAPTED_LABELS
 from captcha_solver.audit.provenance import Provenance, backend_and_device
-from captcha_solver.audit.report import FACTS, Audited, Changed, Facts, build, read_facts
+from captcha_solver.audit.report import Improved, build
 from captcha_solver.audit.runner import LeftOut
+from captcha_solver.audit.subjects.record import SubjectRecord
 from captcha_solver.audit.subjects.subject import DesignSubject
 from captcha_solver.audit.writing import write_facts
 from captcha_solver.audit_settings import Prices
@@ -32,7 +36,7 @@ MADE = (JSON_FILE, HTML_FILE, BADGE_FILE)
 FACTS_OF = Facts(
     design=Audited("d", "design", 400),
     provenance=Provenance(
-        subject={"kind": "design", "name": "d"},
+        subject=SubjectRecord("design", "d"),
         seed=0,
         fold_case=True,
         budgets=(0, 20, 100),
@@ -265,8 +269,7 @@ def test_files_of_a_real_audit_are_read_as_they_were_written(audits: Path, kind:
 
 
 def flags(results: list[Result], **changed: Any) -> list[str]:
-    found: list[str] = build(replace(FACTS_OF, **changed), results)["flags"]
-    return found
+    return list(build(replace(FACTS_OF, **changed), results).flags)
 
 
 def test_nothing_to_mind_makes_no_flag() -> None:
@@ -312,8 +315,8 @@ def test_attackers_who_have_not_learnt_are_flagged(own: list[float | None], flag
 def test_what_was_left_out_is_named_and_flagged() -> None:
     left_out = LeftOut(Cell("sliding", 20), "the time was up")
     report = build(replace(FACTS_OF, left_out=(left_out,)), [])
-    assert report["left_out"] == [{"cell": asdict(left_out.cell), "why": "the time was up"}]
-    assert report["flags"] == ["parts that were left out: 1, see the end of the report"]
+    assert report.left_out == (left_out,)
+    assert report.flags == ("parts that were left out: 1, see the end of the report",)
 
 
 def test_the_models_that_attacks_start_from_are_told_by_their_hashes() -> None:
@@ -322,7 +325,7 @@ def test_the_models_that_attacks_start_from_are_told_by_their_hashes() -> None:
         replace(result("sliding", 20, solving("x")), model_sha256="b"),
         result("tesseract", 0, solving("x")),
     ]
-    assert build(FACTS_OF, results)["provenance"]["models"] == {"sliding": "a"}
+    assert build(FACTS_OF, results).provenance.models == {"sliding": "a"}
 
 
 @pytest.mark.parametrize(("budgets", "solved"), [((0,), 1), ((0, 20), 2), ((0, 19), 1), ((0, 5000), 3)])
@@ -334,7 +337,9 @@ def test_the_budget_is_that_of_the_audit(budgets: tuple[int, ...], solved: int) 
         result("sliding", UNLIMITED, solving("xxxx")),
     ]
     facts = replace(FACTS_OF, provenance=replace(FACTS_OF.provenance, budgets=budgets))
-    assert build(facts, results)["within_budget"]["solved"] == solved
+    within = build(facts, results).within_budget
+    assert within is not None
+    assert within.solved == solved
 
 
 def test_the_matrix_of_a_changing_design() -> None:
@@ -342,15 +347,14 @@ def test_the_matrix_of_a_changing_design() -> None:
     rates = {(BASE, BASE): "xxx.", (BASE, "a"): "x...", ("a", "a"): "xx..", ("a", "b"): "....", ("b", "b"): "xxxx"}
     results = [result("sliding", 50, solving(read), tested, taught) for (taught, tested), read in rates.items()]
     results.append(result("sliding", 20, solving("x..."), "a", "a"))
-    drift = build(replace(FACTS_OF, drift=steps[1:]), results)["drift"]
-    assert (drift["labels"], drift["steps"]) == (50, list(steps))
-    assert drift["matrix"] == [[0.75, 0.25, None], [None, 0.5, 0.0], [None, None, 1.0]]
-    assert drift["n"] == [[4, 4, None], [None, 4, 4], [None, None, 4]]
-    assert drift["ci95"][0] == [list(Rate(3, 4).ci95), list(Rate(1, 4).ci95), None]
-    assert drift["recovered"] == [
-        {"change": "a", "before": 0.75, "after": 0.25, "with_labels": ((20, 0.25), (50, 0.5))}
-    ]  # of b not all was measured
-    assert drift["must_change"] == "before 50 of its images may have been labelled"  # fewer were not tried
+    drift = build(replace(FACTS_OF, drift=steps[1:]), results).drift
+    assert drift is not None
+    assert (drift.labels, drift.steps) == (50, steps)
+    assert drift.matrix == ((0.75, 0.25, None), (None, 0.5, 0.0), (None, None, 1.0))
+    assert drift.n == ((4, 4, None), (None, 4, 4), (None, None, 4))
+    assert drift.ci95[0] == (Rate(3, 4).ci95, Rate(1, 4).ci95, None)
+    assert drift.recovered == (Recovered("a", 0.75, 0.25, ((20, 0.25), (50, 0.5))),)  # of b not all was measured
+    assert drift.must_change == "before 50 of its images may have been labelled"  # fewer were not tried
 
 
 def test_a_design_must_change_before_the_first_attack_reads_it() -> None:
@@ -361,9 +365,10 @@ def test_a_design_must_change_before_the_first_attack_reads_it() -> None:
         result("segmented", 9999, solving("x" * 3 + "." * 97)),
     ]
     report = build(replace(FACTS_OF, drift=("a",)), results)
-    assert report["best"] == {"name": "segmented", "labels": 9999}
+    assert report.best == AttackAndBudget("segmented", 9999)
+    assert report.drift is not None
     # to 1 %: sliding half of the way to log 100, segmented a third of the way to log 10,000
-    assert report["drift"]["must_change"] == "before 9 of its images may have been labelled"
+    assert report.drift.must_change == "before 9 of its images may have been labelled"
 
 
 def test_what_the_advice_was_predicted_to_do_and_did() -> None:
@@ -378,30 +383,37 @@ def test_what_the_advice_was_predicted_to_do_and_did() -> None:
         proposed="both",
     )
     report = build(facts, [before, without, raised, together])
-    assert [each["do"] for each in report["advice"]] == ["raise lines to 5", "remove dots"]
-    assert report["improved"] == {
-        "condition": "both",
-        "changes": {"lines": 5.0, "dots": 0.0},
-        "before": 0.8,
-        "predicted": pytest.approx(0.8 - 0.5 + 0),
-        "measured": 0.2,
-        "ci95": list(Rate(20, 100).ci95),
-        "n": 100,
-    }
-    assert build(replace(facts, proposed=None), [before, raised])["improved"] is None
-    assert build(facts, [before, raised])["improved"] is None  # proposed, and left out
+    assert [each.do for each in report.advice] == ["raise lines to 5", "remove dots"]
+    assert report.improved is not None
+    assert report.improved.predicted == pytest.approx(0.8 - 0.5 + 0)
+    assert report.improved == Improved(
+        condition="both",
+        changes={"lines": 5.0, "dots": 0.0},
+        before=0.8,
+        predicted=report.improved.predicted,
+        measured=0.2,
+        ci95=Rate(20, 100).ci95,
+        n=100,
+    )
+    assert build(replace(facts, proposed=None), [before, raised]).improved is None
+    assert build(facts, [before, raised]).improved is None  # proposed, and left out
 
 
 def test_only_a_design_that_can_be_changed_is_advised_on() -> None:
     everything = [result("sliding", 100, solving("x" * 100))]
-    assert [each["do"] for each in build(FACTS_OF, everything)["advice"]] == ["draw another design"]
-    assert build(replace(FACTS_OF, design=Audited("d", "command", 400)), everything)["advice"] == []
+    assert [each.do for each in build(FACTS_OF, everything).advice] == ["draw another design"]
+    assert build(replace(FACTS_OF, design=Audited("d", "command", 400)), everything).advice == ()
 
 
 def test_an_audit_of_the_same_name_may_be_another() -> None:
     same = replace(FACTS_OF, flags=("more is known now",), provenance=replace(FACTS_OF.provenance, written_at="later"))
     assert same.identity == FACTS_OF.identity
-    for changed in ({"seed": 1}, {"budgets": (0,)}, {"images_sha256": "1" * 64}, {"subject": {"kind": "folder"}}):
+    for changed in (
+        {"seed": 1},
+        {"budgets": (0,)},
+        {"images_sha256": "1" * 64},
+        {"subject": SubjectRecord("folder", "d")},
+    ):
         other = replace(FACTS_OF, provenance=replace(FACTS_OF.provenance, **changed))
         assert other.identity != FACTS_OF.identity, changed
 
@@ -426,7 +438,8 @@ def test_what_computes_is_that_of_the_keras_in_use(monkeypatch: pytest.MonkeyPat
     ("share", "end"), [(0.0, 0.06), (0.06, 0.06), (0.061, 0.1), (0.27, 0.3), (0.41, 0.5), (0.7, 0.8), (0.81, 1.0)]
 )
 def test_the_axis_of_changes_ends_at_a_round_number(share: float, end: float) -> None:
-    drawn = plots.feature_chart([{"condition": "c", "change": share, "ci95": [0.0, share], "legibility_change": None}])
+    effect = Effect("lines", "removed", "no lines", "sliding", 0, False, 0.5, share, (0.0, share), None, 100)
+    drawn = plots.feature_chart([effect])
     ticks = re.findall(r'text-anchor="middle">([^<]*)</text>', drawn)
     assert ticks == [f"{100 * t:+.0f}" if t else "0" for t in (-end, -end / 2, 0, end / 2, end)]
 

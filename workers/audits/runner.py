@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.audit.attackers.cell_runner import CellRunner
-from captcha_solver.audit.attackers.perturb import perturbation_of
+from captcha_solver.audit.attackers.perturb import PERTURBED_CONDITIONS
 from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.cells import BASE, Cell, Ledger, Result
+from captcha_solver.audit.facts import FACTS
 from captcha_solver.audit.pages import page
-from captcha_solver.audit.report import FACTS
 from captcha_solver.audit.runner import Clock, LeftOut, do_cell
 from captcha_solver.audit.subjects.subject import DesignSubject, GivenSubject, Subject
 from captcha_solver.designs.load import parse_design
@@ -144,8 +144,7 @@ def subject_of(redis: Client, audit: Audit) -> Subject:
 
 def _known(cell: Cell, cell_runner: CellRunner) -> bool:
     """Whether a worker knows what the conditions of a cell are."""
-    conditions = {cell.condition, cell.trained_on} - {BASE} - set(cell_runner.variants)
-    return all(perturbation_of(each) for each in conditions)
+    return {cell.condition, cell.trained_on} <= {BASE, *cell_runner.variants, *PERTURBED_CONDITIONS}
 
 
 def _files(opened: OpenAudit, results: Sequence[Result], left_out: Sequence[LeftOut]) -> dict[str, bytes]:

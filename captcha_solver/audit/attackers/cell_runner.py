@@ -8,7 +8,7 @@ from pathlib import Path
 
 from captcha_solver.attempt import attempt
 from captcha_solver.audit.attackers.attacks import ATTACKS, UNLIMITED_IMAGES, AttackInputs, PreparedAttack
-from captcha_solver.audit.attackers.perturb import WASHES, Adversary, Perturbation, perturbation_of
+from captcha_solver.audit.attackers.perturb import PERTURBED_CONDITIONS, WASHES, Adversary, Perturbation
 from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
 from captcha_solver.audit.findings.legibility import legibility
 from captcha_solver.audit.subjects.duplicates import apart
@@ -63,12 +63,11 @@ class CellRunner:
         """The images that every attack reads under a condition; of a variant, the same texts as of the design."""
         if condition == BASE:
             return self.split.tested
-        if condition not in self._tested and (perturbation := perturbation_of(condition)):
-            how, wash = perturbation
-            if wash is None:
-                self._tested[condition] = self._perturbed(self.split.tested[:PERTURBED], how)
+        if condition not in self._tested and (perturbed := PERTURBED_CONDITIONS.get(condition)):
+            if perturbed.wash is None:
+                self._tested[condition] = self._perturbed(self.split.tested[:PERTURBED], perturbed.how)
             else:
-                self._tested[condition] = washed(self.tested(how.name), wash)
+                self._tested[condition] = washed(self.tested(perturbed.how.name), perturbed.wash)
         elif condition not in self._tested:
             subject = DesignSubject(self.variants[condition].design)
             seed = part_seed(self.settings.seed, TEST_SEED)
@@ -119,9 +118,8 @@ class CellRunner:
     def _labelled(self, cell: Cell) -> Sequence[Sample]:
         if cell.labels == 0 or (cell.labels == UNLIMITED and self.subject.design is not None):
             return ()
-        if perturbation := perturbation_of(cell.trained_on):
-            how, _ = perturbation
-            return self._perturbed(self.split.labelled(cell.labels), how)
+        if perturbed := PERTURBED_CONDITIONS.get(cell.trained_on):
+            return self._perturbed(self.split.labelled(cell.labels), perturbed.how)
         count = UNLIMITED_IMAGES if cell.labels == UNLIMITED else cell.labels
         if cell.trained_on == BASE and count <= len(self.split.pool):
             return self.split.labelled(count)

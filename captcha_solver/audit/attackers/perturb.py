@@ -137,8 +137,20 @@ WASHES: dict[str, Callable[[Rgb], Rgb]] = {"JPEG 75": jpeg, "blur 0.8 px": blur}
 """What an attacker does to an image before they read it."""
 
 
-def perturbation_of(condition: str) -> tuple[Perturbation, str | None] | None:
-    """The perturbation that a condition names, and what washes it; None where it names none."""
-    name, _, wash = condition.partition(", ")
-    found = next((how for how in PERTURBATIONS if how.name == name), None)
-    return None if found is None else (found, wash or None)
+@dataclass(frozen=True, slots=True)
+class Perturbed:
+    """How images were perturbed, and what was done to them before they were read: one of ``WASHES``, or nothing."""
+
+    how: Perturbation
+    wash: str | None = None
+
+    @property
+    def condition(self) -> str:
+        """Its name among an audit's conditions."""
+        return self.how.name if self.wash is None else f"{self.how.name}, {self.wash}"
+
+
+PERTURBED_CONDITIONS: dict[str, Perturbed] = {
+    each.condition: each for how in PERTURBATIONS for wash in (None, *WASHES) for each in (Perturbed(how, wash),)
+}
+"""Every condition under which images are perturbed."""

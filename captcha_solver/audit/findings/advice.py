@@ -1,9 +1,10 @@
-"""Measured effects in, what to change out: each piece of advice with the figures that it rests on."""
+"""What an owner is advised to change, from the measured effects: each piece of advice with its figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
 
+from captcha_solver.audit.findings.rows import AdviceRow, Effect
+from captcha_solver.audit.subjects.variants import STRONGEST
 from captcha_solver.statistics import CONFIDENCE, Z_95, Rate
 
 ALPHA = 1 - CONFIDENCE
@@ -13,7 +14,7 @@ ILLEGIBLE = 0.02  # a change of the proxy that people would notice
 WEAK = 0.1
 
 
-def advise(features: Sequence[Mapping[str, Any]], rate: Rate | None) -> list[dict[str, Any]]:
+def advise(features: Sequence[Effect], rate: Rate | None) -> tuple[AdviceRow, ...]:
     """Advice for a design that can be changed; the strongest first.
 
     A distortion that costs an adaptive attacker something at severity 5 is to be raised, the more the less it takes
@@ -21,75 +22,57 @@ def advise(features: Sequence[Mapping[str, Any]], rate: Rate | None) -> list[dic
     distortions that do nothing one would seem to by chance: the intervals are widened for how many were tried
     (Bonferroni).
     """
-    adaptive = [row for row in features if row["adaptive"] and "+" not in row["name"]]
+    adaptive = [row for row in features if row.adaptive and row.severity is not None]
     found = _to_raise(adaptive)
-    raised = {name for each in found for name in each["changes"]}
-    found += _to_remove([row for row in adaptive if row["name"] not in raised])
-    if rate is not None and rate.value >= WEAK and not any(each["change"] < 0 for each in found):
+    raised = {name for each in found for name in each.changes}
+    found += _to_remove([row for row in adaptive if row.name not in raised])
+    if rate is not None and rate.value >= WEAK and not any(each.change < 0 for each in found):
         tried = "no distortion that it has, removed or raised, was seen to cost a trained attacker anything"
-        found.append(
-            {
-                "do": "draw another design",
-                "why": tried if adaptive else f"{rate.value:.0%} of its images are read",
-                "condition": None,
-                "change": 0.0,
-                "ci95": [0.0, 0.0],
-                "legibility_change": None,
-                "changes": {},
-            }
-        )
-    return sorted(found, key=lambda each: (each["change"], -(each["legibility_change"] or 0)))
+        why = tried if adaptive else f"{rate.value:.0%} of its images are read"
+        found.append(AdviceRow("draw another design", why, None, 0.0, (0.0, 0.0), None, {}))
+    return tuple(sorted(found, key=lambda each: (each.change, -(each.legibility_change or 0))))
 
 
-def _to_remove(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    removed = [row for row in rows if row["what"] == "removed"]
+def _to_remove(rows: Sequence[Effect]) -> list[AdviceRow]:
+    removed = [row for row in rows if row.severity == 0]
     found = []
     for row in removed:
-        clearer = row["legibility_change"] is not None and row["legibility_change"] > ILLEGIBLE
-        if clearer and row["change"] <= USELESS and row["ci95"][1] <= STILL_USELESS:
+        clearer = row.legibility_change is not None and row.legibility_change > ILLEGIBLE
+        if clearer and row.change <= USELESS and row.ci95[1] <= STILL_USELESS:
             why = "an attacker trained without it reads no more that could be told, and people would read more"
-            found.append(_advice(f"remove {row['name']}", why, row, {row["name"]: 0.0}))
+            found.append(_advice(f"remove {row.name}", why, row))
     return found
 
 
-def _to_raise(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    raised = [row for row in rows if row["what"] == "at 5"]
+def _to_raise(rows: Sequence[Effect]) -> list[AdviceRow]:
+    raised = [row for row in rows if row.severity == STRONGEST]
     found = []
     for row in raised:
         if highest(row, tried=len(raised)) < 0:
-            why = "an attacker trained on it at severity 5 reads less"
-            found.append(_advice(f"raise {row['name']} to 5", why, row, {row["name"]: 5.0}))
+            why = f"an attacker trained on it at severity {STRONGEST} reads less"
+            found.append(_advice(f"raise {row.name} to {STRONGEST}", why, row))
     return found
 
 
-def highest(row: Mapping[str, Any], *, tried: int) -> float:
+def highest(row: Effect, *, tried: int) -> float:
     """The upper end of a row's interval, widened so that all of ``tried`` such rows hold together with 95 %."""
     wider = NormalDist().inv_cdf(1 - ALPHA / (2 * tried)) / Z_95
-    upper: float = row["change"] + wider * (row["ci95"][1] - row["change"])
-    return upper
+    return row.change + wider * (row.ci95[1] - row.change)
 
 
-def _advice(do: str, why: str, row: Mapping[str, Any], changes: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        "do": do,
-        "why": why,
-        "condition": row["condition"],
-        "change": row["change"],
-        "ci95": row["ci95"],
-        "legibility_change": row["legibility_change"],
-        "changes": dict(changes),
-    }
+def _advice(do: str, why: str, row: Effect) -> AdviceRow:
+    """Advice that rests on a measured effect."""
+    return AdviceRow(do, why, row.condition, row.change, row.ci95, row.legibility_change, row.changes)
 
 
-def proposal(advice: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def proposal(advice: Sequence[AdviceRow]) -> dict[str, float]:
     """Distortion -> severity, of all advice together: what ``--improve`` draws and attacks."""
     together: dict[str, float] = {}
     for each in advice:
-        together |= each["changes"]
+        together |= each.changes
     return together
 
 
-def predicted(advice: Sequence[Mapping[str, Any]], rate: float) -> float:
+def predicted(advice: Sequence[AdviceRow], rate: float) -> float:
     """The rate that the single effects add up to, within 0-1; they need not add up, which is why it is measured."""
-    summed: float = rate + sum(each["change"] for each in advice)
-    return min(max(summed, 0.0), 1.0)
+    return min(max(rate + sum(each.change for each in advice), 0.0), 1.0)

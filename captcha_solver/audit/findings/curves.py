@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from captcha_solver.audit.cells import UNLIMITED
+from captcha_solver.audit.figures import Bound
 from captcha_solver.statistics import Change, Rate
 
 THRESHOLDS = (0.0001, 0.01, 0.1, 0.5)
@@ -25,7 +26,7 @@ class Needed:
 
     threshold: float
     labels: int
-    bound: str
+    bound: Bound
 
     def __str__(self) -> str:
         return f"{self.labels:,}" if self.bound == "=" else f"{self.bound} {self.labels:,}"

@@ -1,12 +1,15 @@
-"""A design in, a schedule of changes out, and what they do to an attacker: trained on one, tested on another."""
+"""A schedule of changes to a design, and what they do to an attacker who was trained before them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Annotated
 
 from captcha_solver.audit.cells import BASE, Cell, Result
-from captcha_solver.audit.findings.curves import Needed
-from captcha_solver.audit.plan import ADAPTED_LABELS
+from captcha_solver.audit.figures import Count, Interval, Labels, Share, said
+from captcha_solver.audit.findings import findings
+from captcha_solver.audit.findings.curves import Needed, fewest
+from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.subjects.variants import Variant
 from captcha_solver.designs.design import Design, DistortionSpec, Palette, Range
 from captcha_solver.designs.fonts import common_families
@@ -16,16 +19,35 @@ HARDER = 1.6
 STEPS = 3
 MATRIX_LABELS = ADAPTED_LABELS
 RECOVERY = (20, MATRIX_LABELS)  # labels of the changed design
+KEPT_UNDER = 0.01  # the rate that a design is to keep attackers under by changing
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """The attacker's rate before a change, right after it, and with so many labels of the changed design."""
 
-    change: str
-    before: float
-    after: float
-    with_labels: tuple[tuple[int, float], ...]
+    change: Annotated[str, said("The step.")]
+    before: Annotated[Share, said("The rate on the step before, which the attacker was trained on.")]
+    after: Annotated[Share, said("The rate right after the change.")]
+    with_labels: Annotated[tuple[tuple[Count, Share], ...], said("[labels of the changed design, rate with them].")]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """What a schedule of changes does to an attacker."""
+
+    labels: Annotated[Labels, said("Labels that the attacker of the matrix had of the step that they were trained on.")]
+    steps: Annotated[tuple[str, ...], said("The design as it is, then each change on top of those before.")]
+    matrix: Annotated[
+        tuple[tuple[Share | None, ...], ...],
+        said("Rate by step trained on (row) and tested on (column); null where it was left out."),
+    ]
+    ci95: Annotated[tuple[tuple[Interval | None, ...], ...], said("95 % Wilson intervals of the matrix.")]
+    n: Annotated[tuple[tuple[Count | None, ...], ...], said("Images that each rate of the matrix rests on.")]
+    recovered: Annotated[
+        tuple[Recovered, ...], said("How the attacker fares at each change; only where all of it was measured.")
+    ]
+    must_change: Annotated[str, said("How often the design must change to keep an attacker under 1 %, in words.")]
 
 
 def schedule(design: Design) -> list[Variant]:
@@ -67,6 +89,27 @@ def drift_cells(variants: Sequence[Variant], attack: str) -> list[Cell]:
     matrix = [Cell(attack, MATRIX_LABELS, tested, trained) for trained in steps for tested in steps]
     recovery = [Cell(attack, labels, step, step) for step in steps[1:] for labels in RECOVERY]
     return list(dict.fromkeys([*matrix, *recovery]))
+
+
+def drift_row(results: Sequence[Result], changed: Sequence[str], *, fold_case: bool) -> DriftRow:
+    """The attacker trained on each step of a schedule and tested on each. ``changed``: the steps' conditions."""
+    names = (BASE, *changed)
+    rates = {
+        (r.cell.trained_on, r.cell.condition): findings.rate_of(r, fold_case=fold_case)
+        for r in results
+        if r.cell.attack == TRAINED and r.cell.labels == MATRIX_LABELS
+    }
+    matrix = [[rates.get((trained, tested)) for tested in names] for trained in names]
+    curves = findings.curves(results, fold_case=fold_case)
+    return DriftRow(
+        labels=MATRIX_LABELS,
+        steps=names,
+        matrix=tuple(tuple(rate.value if rate else None for rate in row) for row in matrix),
+        ci95=tuple(tuple(rate.ci95 if rate else None for rate in row) for row in matrix),
+        n=tuple(tuple(rate.n if rate else None for rate in row) for row in matrix),
+        recovered=tuple(recovered(results, changed, TRAINED, fold_case=fold_case)),
+        must_change=must_change(fewest(curves, KEPT_UNDER)),
+    )
 
 
 def recovered(results: Sequence[Result], changed: Sequence[str], attack: str, *, fold_case: bool) -> list[Recovered]:

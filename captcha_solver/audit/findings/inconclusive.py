@@ -1,9 +1,11 @@
-"""Say of an audit's results why nothing can be concluded from a low rate: the labels, the pictures or the attackers."""
+"""Why nothing can be concluded from a low rate: it may be the labels, the pictures or the attackers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from captcha_solver.audit.cells import BASE, Result, TrialRecord
+from captcha_solver.audit.figures import said
 from captcha_solver.audit.subjects.duplicates import KNOWN
 
 MUCH = 0.3  # of the tested images: from here on a fault is one of the design, or of its labels, not of single images
@@ -18,9 +20,15 @@ LEARNT = 0.5  # how much of its own labels an attacker reads at least that has l
 class Reason:
     """Why a low rate says nothing: a ``code`` for programs, a sentence, and what would test the design."""
 
-    code: str
-    said: str
-    would_test: str
+    code: Annotated[
+        Literal["unwritable", "frames", "inside", "lengths", "at odds", "unlearnt"],
+        said(
+            "Labels that no attacker can write; frames that differ; labels within longer answers; labels never as long "
+            "as the answers; sure answers that are never right; nobody learnt its own labels."
+        ),
+    ]
+    said: Annotated[str, said("The reason, in words.")]
+    would_test: Annotated[str, said("What would test the design.")]
 
 
 def reasons(results: Sequence[Result], *, animated: int, fold_case: bool) -> list[Reason]:

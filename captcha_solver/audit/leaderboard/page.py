@@ -1,10 +1,9 @@
-"""The rows of a leaderboard in, one self-contained HTML page out: to be sorted, printed, and read without a script.
+"""The page of a leaderboard: one self-contained HTML file, to be sorted, printed, and read without a script.
 
 Tested in ``tests/audit/leaderboard/test_run.py``.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.leaderboard.panel import Panel
@@ -26,7 +25,7 @@ def html(panel: Panel, standings: Sequence[Standing], missing: Mapping[str, str]
         prices=panel.settings.prices,
         standings=standings,
         missing=missing,
-        written=max((row.entry["report"]["provenance"]["written_at"] for row in standings), default="")[:10],
+        written=max((row.report.provenance.written_at for row in standings), default="")[:10],
         models=models(standings),
         reasons=REASONS,
         nothing=NOTHING,
@@ -42,7 +41,7 @@ def html(panel: Panel, standings: Sequence[Standing], missing: Mapping[str, str]
 
 def models(standings: Sequence[Standing]) -> list[tuple[str, str]]:
     """(name, SHA-256) of every shipped model that attacked; two of a name show that rows are not of the same time."""
-    return sorted({pair for row in standings for pair in row.entry["report"]["provenance"]["models"].items()})
+    return sorted({pair for row in standings for pair in row.report.provenance.models.items()})
 
 
 def needed_text(needed: Needed) -> str:
@@ -57,13 +56,12 @@ def needed_order(needed: Needed) -> float:
 
 def row_texts(row: Standing) -> tuple[str, ...]:
     """A row for a terminal: design, best attack, labels, rate, interval, labels to 1 % and to 50 %, doubts."""
-    best: Mapping[str, Any] = row.best
-    low, high = best["ci95"]
+    low, high = row.best.ci95
     return (
         row.entrant.name,
-        best["name"],
-        labels(best["labels"]),
-        percent(best["rate"]),
+        row.best.name,
+        labels(row.best.labels),
+        percent(row.best.rate),
         f"{percent(low)} to {percent(high)}",
         *map(needed_text, row.needed),
         ", ".join(row.doubts),

@@ -1,11 +1,10 @@
-"""A panel file (TOML) in, the designs of a leaderboard and the budget that each is attacked with out."""
+"""The panel of a leaderboard, a TOML file: its designs, and the budget that each is attacked with."""
 
 import hashlib
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.designs.load import Section
@@ -42,17 +41,6 @@ class Panel:
     entrants: tuple[Entrant, ...]
     settings: AuditSettings
     sha256: str
-
-    def terms(self, entrant: Entrant) -> dict[str, Any]:
-        """JSON: what a result was made under. Neither the minutes, as what they left out is done later, nor claims."""
-        return {
-            "generator": entrant.generator,
-            "version": entrant.version,
-            "seed": self.settings.seed,
-            "tested": self.settings.tested,
-            "budgets": list(self.settings.budgets),
-            "fold_case": self.settings.fold_case,
-        }
 
 
 def read_panel(path: Path) -> Panel:

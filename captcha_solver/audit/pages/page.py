@@ -1,18 +1,24 @@
-"""A report (JSON) in, one self-contained HTML page, a Markdown summary or a badge out.
+"""A report as people see it: one self-contained HTML page, a Markdown summary, or a badge.
 
 Tested in ``tests/audit/test_report.py``.
 """
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from captcha_solver.audit.cells import UNLIMITED
 from captcha_solver.audit.findings.breakdown import Kind
+from captcha_solver.audit.findings.inconclusive import Reason
+from captcha_solver.audit.findings.rows import AttackAndBudget, AttackRow, BreakdownRow, Effect, ThresholdRow
+from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.pages import plots
+from captcha_solver.audit.report import Report
+from captcha_solver.audit.subjects.variants import STRONGEST
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_BARS = 16
@@ -23,10 +29,40 @@ KINDS = {  # as the page calls them
     Kind.LENGTH: "wrong number of characters",
     Kind.NOTHING: "nothing found",
 }
-COLOURS = {"broken": "#b3261e", "undecided": "#8a6100", "holds": "#1b7f4b"}
+COLOURS = {Verdict.BROKEN: "#b3261e", Verdict.UNDECIDED: "#8a6100", Verdict.HOLDS: "#1b7f4b"}
+NOT_TESTED = "#666"
 
 
-def html(report: Mapping[str, Any], sheet_png: bytes | None = None) -> str:
+class Judged(Protocol):
+    """What a verdict is read from."""
+
+    @property
+    def best(self) -> AttackAndBudget | None: ...
+
+    @property
+    def attacks(self) -> Sequence[AttackRow]: ...
+
+    @property
+    def thresholds(self) -> Sequence[ThresholdRow]: ...
+
+    @property
+    def inconclusive(self) -> Sequence[Reason]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlots:
+    """The drawings of a page, SVG; an empty text where there is nothing to draw."""
+
+    curves: str
+    features: str
+    sweeps: str
+    coverage: str
+    errors: str
+    places: str
+    drift: str
+
+
+def html(report: Report, sheet_png: bytes | None = None) -> str:
     """The page: no script, no network, light and dark, and fit to print."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -45,83 +81,77 @@ def html(report: Mapping[str, Any], sheet_png: bytes | None = None) -> str:
     )
 
 
-def _plots(report: Mapping[str, Any]) -> dict[str, str]:
-    strongest = sorted(_telling(report["features"]), key=lambda row: -abs(row["change"]))[:MOST_BARS]
-    drift = report["drift"]
+def _plots(report: Report) -> PagePlots:
+    strongest = sorted(_telling(report.features), key=lambda row: -abs(row.change))[:MOST_BARS]
     best = _best_break(report)
-    return {
-        "curves": plots.label_curves(report["curves"], [t["threshold"] for t in report["thresholds"]]),
-        "features": plots.feature_chart(sorted(strongest, key=lambda row: row["change"])),
-        "sweeps": plots.sweep_charts(_sweeps(report["features"])),
-        "coverage": plots.risk_coverage_chart(report["confidence"]["curve"]) if report["confidence"] else "",
-        "errors": plots.error_chart([_shares(row) for row in report["breakdown"]]),
-        "places": plots.place_chart(best["places"]) if best and best["places"] else "",
-        "drift": plots.matrix_chart(drift["steps"], drift["matrix"]) if drift else "",
-    }
+    return PagePlots(
+        curves=plots.label_curves(report.curves, [row.threshold for row in report.thresholds]),
+        features=plots.feature_chart(sorted(strongest, key=lambda row: row.change)),
+        sweeps=plots.sweep_charts(_sweeps(report.features)),
+        coverage=plots.risk_coverage_chart(report.confidence.curve) if report.confidence else "",
+        errors=plots.error_chart([_shares(row) for row in report.breakdown]),
+        places=plots.place_chart(best.places) if best and best.places else "",
+        drift=plots.matrix_chart(report.drift.steps, report.drift.matrix) if report.drift else "",
+    )
 
 
-def _telling(features: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _telling(features: Sequence[Effect]) -> list[Effect]:
     """A row for each distortion taken away and each raised to 5: of an adaptive attacker, where there is one."""
-    ends = [row for row in features if "+" not in row["name"] and row["what"] in ("removed", "at 5")]
-    chosen: dict[str, dict[str, Any]] = {}
-    for row in sorted(ends, key=lambda row: row["adaptive"]):
-        chosen[row["condition"]] = row
+    ends = [row for row in features if row.severity in (0, STRONGEST)]
+    chosen: dict[str, Effect] = {}
+    for row in sorted(ends, key=lambda row: row.adaptive):
+        chosen[row.condition] = row
     return list(chosen.values())
 
 
-def _sweeps(features: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[float, float]]]]:
+def _sweeps(features: Sequence[Effect]) -> list[plots.Sweep]:
     """For each distortion the non-adaptive attacker's rate at each severity."""
     sweeps: dict[str, dict[float, float]] = {}
     for row in features:
-        if not row["adaptive"] and "+" not in row["name"]:
-            severity = 0.0 if row["what"] == "removed" else float(row["what"].removeprefix("at "))
-            sweeps.setdefault(row["name"], {})[severity] = row["rate"]
-    return [(name, sorted(rates.items())) for name, rates in sorted(sweeps.items()) if len(rates) > 1]
+        if not row.adaptive and row.severity is not None:
+            sweeps.setdefault(row.name, {})[row.severity] = row.rate
+    return [plots.Sweep(name, sorted(rates.items())) for name, rates in sorted(sweeps.items()) if len(rates) > 1]
 
 
-def _shares(row: Mapping[str, Any]) -> tuple[str, list[tuple[str, float]]]:
-    """An attack's name and the share of each kind among its answers."""
-    n = max(row["n"], 1)
-    return f"{row['attack']}, {labels(row['labels'])}", [(KINDS[k], row["kinds"][str(k)] / n) for k in KINDS]
+def _shares(row: BreakdownRow) -> plots.Shares:
+    """The share of each kind among an attack's answers."""
+    n = max(row.n, 1)
+    return plots.Shares(f"{row.attack}, {labels(row.labels)}", [(KINDS[k], row.kinds.of(k) / n) for k in KINDS])
 
 
-def _best_break(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _best_break(report: Report) -> BreakdownRow | None:
     """Where the best attack fails."""
-    wanted = report["best"] and (report["best"]["name"], report["best"]["labels"])
-    rows: list[Mapping[str, Any]] = [b for b in report["breakdown"] if (b["attack"], b["labels"]) == wanted]
+    rows = [row for row in report.breakdown if AttackAndBudget(row.attack, row.labels) == report.best]
     return rows[0] if rows else None
 
 
-def verdict(report: Mapping[str, Any]) -> str:
+def verdict(report: Judged) -> str:
     """The report in one sentence or two."""
     best = _best(report)
     if best is None:
         return "Nothing was measured."
-    read = f"{best['name']}, {_how(best['labels'])}, reads {percent(best['rate'])} of its images"
-    broken = max((t for t in report["thresholds"] if t["status"] == "broken"), key=_threshold, default=None)
+    read = f"{best.name}, {_how(best.labels)}, reads {percent(best.rate)} of its images"
+    passed = (row for row in report.thresholds if row.status == Verdict.BROKEN)
+    broken = max(passed, key=lambda row: row.threshold, default=None)
     if broken is None:
-        low, high = best["ci95"]
-        if reasons := report.get("inconclusive"):
-            told = "; ".join(each["said"] for each in reasons)
-            wanted = reasons[0]["would_test"]
+        low, high = best.ci95
+        if report.inconclusive:
+            told = "; ".join(each.said for each in report.inconclusive)
+            wanted = report.inconclusive[0].would_test
             return (
-                f"This design was not tested by these attacks: {told}. The best, {best['name']}, "
-                f"{_how(best['labels'])}, read {best['solved']} of {best['n']}. {wanted[0].upper()}{wanted[1:]}."
+                f"This design was not tested by these attacks: {told}. The best, {best.name}, "
+                f"{_how(best.labels)}, read {best.solved} of {best.n}. {wanted[0].upper()}{wanted[1:]}."
             )
         return (
-            f"No attack broke this design: the best, {best['name']}, {_how(best['labels'])}, read {best['solved']} of "
-            f"{best['n']}. Its true rate is between {percent(low)} and {percent(high)}; a better attack may do more."
+            f"No attack broke this design: the best, {best.name}, {_how(best.labels)}, read {best.solved} of "
+            f"{best.n}. Its true rate is between {percent(low)} and {percent(high)}; a better attack may do more."
         )
-    if _threshold(broken) >= TELLING:
+    if broken.threshold >= TELLING:
         return f"This design is broken{_at_labels(broken)}. The best attack, {read}."
     return (
-        f"This design is weak. The best attack, {read}: above the strictest mark, {percent(_threshold(broken))}, and "
+        f"This design is weak. The best attack, {read}: above the strictest mark, {percent(broken.threshold)}, and "
         "above no higher one."
     )
-
-
-def _threshold(row: Mapping[str, Any]) -> float:
-    return float(row["threshold"])
 
 
 def _how(count: int) -> str:
@@ -131,58 +161,52 @@ def _how(count: int) -> str:
     return "without a single label" if count == 0 else f"with {count:,} labels"
 
 
-def _at_labels(row: Mapping[str, Any]) -> str:
+def _at_labels(row: ThresholdRow) -> str:
     """The labels with which a threshold was passed, where they are known."""
-    if row["labels"] is None or row["bound"] == ">":
+    if row.labels is None or row.bound == ">":
         return ""
-    return f" at {row['labels']:,} labels" if row["bound"] == "=" else f" at {row['labels']:,} labels or fewer"
+    return f" at {row.labels:,} labels" if row.bound == "=" else f" at {row.labels:,} labels or fewer"
 
 
-def markdown(report: Mapping[str, Any]) -> str:
+def markdown(report: Report) -> str:
     """A summary fit for a pull request."""
-    lines = [f"### {report['design']['name']}: {verdict(report)}", ""]
+    lines = [f"### {report.design.name}: {verdict(report)}", ""]
     lines += ["| attack | labels | solved | rate | 95 % interval |", "|---|---:|---:|---:|---:|"]
     lines += [
-        f"| {a['name']} | {labels(a['labels'])} | {a['solved']} of {a['n']} | {percent(a['rate'])} "
-        f"| {percent(a['ci95'][0])} to {percent(a['ci95'][1])} |"
-        for a in report["attacks"]
+        f"| {row.name} | {labels(row.labels)} | {row.solved} of {row.n} | {percent(row.rate)} "
+        f"| {percent(row.ci95[0])} to {percent(row.ci95[1])} |"
+        for row in report.attacks
     ]
-    lines += ["", *(f"- at {percent(t['threshold'])}: **{t['status']}**" for t in report["thresholds"])]
-    lines += [f"- warning: {flag}" for flag in report["flags"]]
+    lines += ["", *(f"- at {percent(row.threshold)}: **{row.status}**" for row in report.thresholds)]
+    lines += [f"- warning: {flag}" for flag in report.flags]
     return "\n".join(lines) + "\n"
 
 
-def badge(report: Mapping[str, Any]) -> str:
+def badge(report: Judged) -> str:
     """The verdict at a glance, as SVG."""
-    best = _best(report)
-    status = _overall(report)
-    if status != "broken" and report.get("inconclusive"):
-        status = "not tested"
-    said = f"{status}: {percent(best['rate'])}" if best else "not measured"
+    best, status = _best(report), _overall(report)
+    untested = status != Verdict.BROKEN and report.inconclusive
+    colour = NOT_TESTED if untested else COLOURS[status]
+    said = f"{'not tested' if untested else status}: {percent(best.rate)}" if best else "not measured"
     left, right = 62, 8 * len(said) + 16
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
         f'aria-label="captcha: {escape(said)}"><rect width="{left}" height="20" fill="#444"/>'
-        f'<rect x="{left}" width="{right}" height="20" fill="{COLOURS.get(status, "#666")}"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
         f'<text x="{left / 2}" y="14">captcha</text>'
         f'<text x="{left + right / 2}" y="14">{escape(said)}</text></g></svg>\n'
     )
 
 
-def _overall(report: Mapping[str, Any]) -> str:
+def _overall(report: Judged) -> Verdict:
     """By the middle threshold, 1 %: that of the study that compared designs (Bursztein et al. 2011)."""
-    return next((str(t["status"]) for t in report["thresholds"] if t["threshold"] == 0.01), "undecided")
+    return next((row.status for row in report.thresholds if row.threshold == TELLING), Verdict.UNDECIDED)
 
 
-def _best(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    best = report["best"]
-    if best is None:
-        return None
-    found: Mapping[str, Any] = next(
-        a for a in report["attacks"] if (a["name"], a["labels"]) == (best["name"], best["labels"])
-    )
-    return found
+def _best(report: Judged) -> AttackRow | None:
+    """The row of the best attack."""
+    return next((row for row in report.attacks if AttackAndBudget(row.name, row.labels) == report.best), None)
 
 
 def percent(share: float) -> str:

@@ -1,12 +1,14 @@
-"""Findings in, SVG out: drawn in the page's own colours (CSS variables), so that they follow its light and dark.
+"""Findings drawn as SVG, in the page's own colours (CSS variables), so that they follow its light and dark.
 
 Tested in ``tests/audit/test_report.py``.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+
+from captcha_solver.audit.findings.rows import CurveRow, Effect, RateRow
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 28, 16, 44
@@ -15,9 +17,25 @@ CHARACTER_PX = 6.6  # the mean width of small letters
 NARROWEST_TOLD_PX = 44  # a part of a bar with room for its figure
 
 
-def label_curves(curves: Sequence[dict[str, Any]], thresholds: Sequence[float]) -> str:
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A distortion, and the solve rate at each severity 0-5, in order."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """An attack, and the share of each kind among its answers, (kind, share)."""
+
+    name: str
+    kinds: Sequence[tuple[str, float]]
+
+
+def label_curves(curves: Sequence[CurveRow], thresholds: Sequence[float]) -> str:
     """Solve rate against labels, one line an attack with its 95 % band; labels on a log(1 + n) axis."""
-    known = [p["labels"] for c in curves for p in c["points"] if p["labels"] >= 0]
+    known = [point.labels for curve in curves for point in _counted(curve)]
     top = math.log1p(max([*known, 10]))
 
     def x(labels: int) -> float:
@@ -32,26 +50,26 @@ def label_curves(curves: Sequence[dict[str, Any]], thresholds: Sequence[float]) 
         if t >= 0.01
     ]
     for number, curve in enumerate(curves):
-        points = [p for p in curve["points"] if p["labels"] >= 0]
+        points = _counted(curve)
         colour = f"s{number % SERIES}"
-        band = [(x(p["labels"]), _y(p["ci95"][1])) for p in points]
-        band += [(x(p["labels"]), _y(p["ci95"][0])) for p in reversed(points)]
+        band = [(x(point.labels), _y(point.ci95[1])) for point in points]
+        band += [(x(point.labels), _y(point.ci95[0])) for point in reversed(points)]
         parts.append(f'<polygon class="band {colour}" points="{_points(band)}"/>')
-        line = [(x(p["labels"]), _y(p["rate"])) for p in points]
+        line = [(x(point.labels), _y(point.rate)) for point in points]
         parts.append(f'<polyline class="line {colour}" points="{_points(line)}"/>')
         parts += [
             f'<circle class="dot {colour}" cx="{a:.1f}" cy="{b:.1f}" r="3.5">'
-            f"<title>{escape(curve['attack'])}, {p['labels']:,} labels: {_percent(p['rate'])}</title></circle>"
-            for (a, b), p in zip(line, points, strict=True)
+            f"<title>{escape(curve.attack)}, {point.labels:,} labels: {_percent(point.rate)}</title></circle>"
+            for (a, b), point in zip(line, points, strict=True)
         ]
-    return _svg(parts, "Solve rate against labels") + _legend([c["attack"] for c in curves])
+    return _svg(parts, "Solve rate against labels") + _legend([curve.attack for curve in curves])
 
 
-def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
+def feature_chart(rows: Sequence[Effect]) -> str:
     """Bars of the change in solve rate with their intervals, the strongest first; a dot is the change in legibility."""
     height = TOP + BOTTOM + 26 * max(len(rows), 1)
     left = 230
-    widest = _round_up(max([0.05, *(abs(end) for r in rows for end in (*r["ci95"], r["legibility_change"] or 0))]))
+    widest = _round_up(max([0.05, *(abs(end) for r in rows for end in (*r.ci95, r.legibility_change or 0))]))
 
     def x(change: float) -> float:
         at: float = left + (WIDTH - left - RIGHT) * (change / widest + 1) / 2
@@ -68,24 +86,24 @@ def feature_chart(rows: Sequence[dict[str, Any]]) -> str:
     )
     for place, row in enumerate(rows):
         y = TOP + 26 * place + 13
-        a, b = sorted((x(0), x(row["change"])))
-        low, high = (x(end) for end in row["ci95"])
-        colour = "worse" if row["change"] > 0 else "better"
+        a, b = sorted((x(0), x(row.change)))
+        low, high = (x(end) for end in row.ci95)
+        colour = "worse" if row.change > 0 else "better"
         parts += [
-            f'<text class="label" x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(row["condition"])}</text>',
+            f'<text class="label" x="{left - 8}" y="{y + 4}" text-anchor="end">{escape(row.condition)}</text>',
             f'<rect class="{colour}" x="{a:.1f}" y="{y - 7}" width="{max(b - a, 0.5):.1f}" height="14" rx="2"/>',
             f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}"/>',
         ]
-        if row["legibility_change"] is not None:
-            parts.append(f'<circle class="legible" cx="{x(row["legibility_change"]):.1f}" cy="{y}" r="4"/>')
+        if row.legibility_change is not None:
+            parts.append(f'<circle class="legible" cx="{x(row.legibility_change):.1f}" cy="{y}" r="4"/>')
     return _svg(parts, "What each distortion buys", height)
 
 
-def sweep_charts(sweeps: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
-    """One small chart a distortion: (name, (severity 0-5, solve rate) in order), all on the same axes."""
+def sweep_charts(sweeps: Sequence[Sweep]) -> str:
+    """One small chart a distortion, all on the same axes."""
     across, wide, tall = 3, WIDTH / 3, 128
     parts = []
-    for number, (name, points) in enumerate(sweeps):
+    for number, sweep in enumerate(sweeps):
         left, top = wide * (number % across) + 34, tall * (number // across) + 24
         width, height = wide - 48, tall - 56
 
@@ -93,7 +111,7 @@ def sweep_charts(sweeps: Sequence[tuple[str, Sequence[tuple[float, float]]]]) ->
             x, y, w, h = at
             return x + w * point[0] / 5, y + h * (1 - point[1])
 
-        line = [place(point, (left, top, width, height)) for point in points]
+        line = [place(point, (left, top, width, height)) for point in sweep.points]
         grid = "".join(
             f'<line class="grid" x1="{left:.1f}" x2="{left + width:.1f}" y1="{top + height * (1 - t):.1f}" '
             f'y2="{top + height * (1 - t):.1f}"/><text class="small" x="{left - 4:.1f}" '
@@ -101,16 +119,16 @@ def sweep_charts(sweeps: Sequence[tuple[str, Sequence[tuple[float, float]]]]) ->
             for t in (0, 0.5, 1)
         )
         dots = "".join(
-            f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="2.5"><title>{escape(name)} at {severity:g}: '
+            f'<circle class="dot s0" cx="{x:.1f}" cy="{y:.1f}" r="2.5"><title>{escape(sweep.name)} at {severity:g}: '
             f"{_percent(rate)}</title></circle>"
-            for (x, y), (severity, rate) in zip(line, points, strict=True)
+            for (x, y), (severity, rate) in zip(line, sweep.points, strict=True)
         )
         ticks = "".join(
             f'<text class="small" x="{left + width * t / 5:.1f}" y="{top + height + 15:.1f}" '
             f'text-anchor="middle">{t}</text>'
             for t in range(6)
         )
-        title = f'<text class="label" x="{left:.1f}" y="{top - 9:.1f}">{escape(name)}</text>'
+        title = f'<text class="label" x="{left:.1f}" y="{top - 9:.1f}">{escape(sweep.name)}</text>'
         parts.append(f'{title}{grid}{ticks}<polyline class="line s0" points="{_points(line)}"/>{dots}')
     return _svg(parts, "Solve rate against severity", tall * -(-len(sweeps) // across))
 
@@ -124,25 +142,25 @@ def risk_coverage_chart(curve: Sequence[Sequence[float]]) -> str:
     return _svg(parts, "Risk and coverage")
 
 
-def error_chart(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> str:
-    """One bar an attack, (name, shares of each kind of answer), filled from left to right in the order given."""
+def error_chart(rows: Sequence[Shares]) -> str:
+    """One bar an attack, filled from left to right in the order of its kinds."""
     left, step = 190, 30
     height = TOP + step * max(len(rows), 1) + 8
     parts = []
-    for place, (name, shares) in enumerate(rows):
+    for place, row in enumerate(rows):
         y, x = TOP + step * place, float(left)
-        parts.append(f'<text class="label" x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
-        for number, (kind, share) in enumerate(shares):
+        parts.append(f'<text class="label" x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(row.name)}</text>')
+        for number, (kind, share) in enumerate(row.kinds):
             width = (WIDTH - left - RIGHT) * share
             parts.append(
                 f'<rect class="kind k{number}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="22">'
-                f"<title>{escape(name)}, {escape(kind)}: {_percent(share)}</title></rect>"
+                f"<title>{escape(row.name)}, {escape(kind)}: {_percent(share)}</title></rect>"
             )
             if width > NARROWEST_TOLD_PX:
                 middle = f'x="{x + width / 2:.1f}" y="{y + 15}" text-anchor="middle"'
                 parts.append(f'<text class="inside" {middle}>{_percent(share)}</text>')
             x += width
-    kinds = [kind for kind, _ in rows[0][1]] if rows else []
+    kinds = [kind for kind, _ in rows[0].kinds] if rows else []
     items = "".join(f'<li><span class="key k{i}"></span>{escape(kind)}</li>' for i, kind in enumerate(kinds))
     return _svg(parts, "Where attacks fail", height) + f'<ul class="legend">{items}</ul>'
 
@@ -190,6 +208,11 @@ def matrix_chart(names: Sequence[str], matrix: Sequence[Sequence[float | None]])
                 f'<text class="label" {middle} text-anchor="middle">{_percent(rate)}</text>',
             ]
     return _svg(parts, "Trained on, tested on", height, width)
+
+
+def _counted(curve: CurveRow) -> list[RateRow]:
+    """The points of so many labels: those of a generator have no place on the axis."""
+    return [point for point in curve.points if point.labels >= 0]
 
 
 def _svg(parts: Sequence[str], title: str, height: float = HEIGHT, width: float = WIDTH) -> str:

@@ -1,4 +1,4 @@
-"""``package.module:function`` in, labelled images out: what an owner's own code returns, checked image by image.
+"""A subject drawn by the owner's own code, ``package.module:function``: what it returns is checked image by image.
 
 Tested in ``tests/audit/subjects/test_subject.py``.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from captcha_solver.audit.subjects.record import SubjectKind, SubjectRecord
 from captcha_solver.designs.design import Design
 from captcha_solver.errors import DatasetError, ImageError, SetupError
 from captcha_solver.image import read_image
@@ -34,7 +35,7 @@ class CallableSubject:
     """
 
     spec: str
-    kind: str = "callable"
+    kind: SubjectKind = "callable"
     design: Design | None = None
     available: int | None = None
     notes: tuple[str, ...] = ()
@@ -56,13 +57,13 @@ class CallableSubject:
             )
         return drawn
 
-    def provenance(self) -> Mapping[str, Any]:
+    def provenance(self) -> SubjectRecord:
         function = _function(self.spec)
         try:
             source = inspect.getsource(function)
         except (OSError, TypeError):
             source = ""
-        return {"kind": self.kind, "name": self.spec, "sha256": hashlib.sha256(source.encode()).hexdigest()}
+        return SubjectRecord(self.kind, self.spec, sha256=hashlib.sha256(source.encode()).hexdigest())
 
 
 def _function(spec: str) -> Callable[..., Any]:

@@ -1,15 +1,16 @@
-"""What is audited: a design, a command, a Python callable or a folder in, labelled images on demand out."""
+"""What is audited: a design, a command, a Python callable or a folder; each gives labelled images on demand."""
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from captcha_solver.audit.subjects.function import CallableSubject
+from captcha_solver.audit.subjects.record import SubjectKind, SubjectRecord
 from captcha_solver.dataset import Dataset, inspect_folder, read_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.drawing.draw import draw_batch, random_texts
@@ -29,7 +30,7 @@ class Subject(Protocol):
     def name(self) -> str: ...
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> SubjectKind: ...
 
     @property
     def design(self) -> Design | None: ...
@@ -48,8 +49,8 @@ class Subject(Protocol):
         """``count`` labelled images (a folder's: all it has, in an order of its own); other seeds, other images."""
         ...
 
-    def provenance(self) -> Mapping[str, Any]:
-        """JSON: what this is, with a hash of its content where it has one."""
+    def provenance(self) -> SubjectRecord:
+        """What this is, with a hash of its content where it has one."""
         ...
 
 
@@ -79,7 +80,7 @@ class DesignSubject:
     """A design of this project's own kind."""
 
     own: Design
-    kind: str = "design"
+    kind: SubjectKind = "design"
     available: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -102,8 +103,8 @@ class DesignSubject:
                 drawn.append(Sample(name, encode_png(drawing.image), drawing.text, self.name, seed))
         return drawn
 
-    def provenance(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, "name": self.name, "sha256": hashlib.sha256(repr(self.own).encode()).hexdigest()}
+    def provenance(self) -> SubjectRecord:
+        return SubjectRecord(self.kind, self.name, sha256=hashlib.sha256(repr(self.own).encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class FolderSubject:
     """A folder with ``labels.csv``; it has what it has."""
 
     folder: Path
-    kind: str = "folder"
+    kind: SubjectKind = "folder"
     design: Design | None = None
 
     @property
@@ -130,7 +131,7 @@ class FolderSubject:
         """All that have an image and a label, so that any part is a random part."""
         return shuffled(inspect_folder(self.folder).sound, seed)
 
-    def provenance(self) -> Mapping[str, Any]:
+    def provenance(self) -> SubjectRecord:
         return provenance_of(inspect_folder(self.folder), self.name)
 
 
@@ -140,7 +141,7 @@ class GivenSubject:
 
     name: str
     given: tuple[Sample, ...]
-    kind: str = "folder"
+    kind: SubjectKind = "folder"
     design: Design | None = None
     notes: tuple[str, ...] = ()
 
@@ -152,7 +153,7 @@ class GivenSubject:
         """All of them, as those of a folder."""
         return shuffled(self.given, seed)
 
-    def provenance(self) -> Mapping[str, Any]:
+    def provenance(self) -> SubjectRecord:
         return provenance_of(Dataset(self.name, self.given, (), frozenset(), 0), self.name)
 
 
@@ -161,9 +162,9 @@ def shuffled(samples: Sequence[Sample], seed: int) -> list[Sample]:
     return sorted(samples, key=lambda each: hashlib.sha256(f"{seed}|{each.id}".encode()).digest())
 
 
-def provenance_of(dataset: Dataset, name: str) -> dict[str, Any]:
+def provenance_of(dataset: Dataset, name: str) -> SubjectRecord:
     """What a folder of images is, with a hash of all that it holds."""
-    return {"kind": "folder", "name": name, "sha256": dataset.sha256, "images": len(dataset.samples)}
+    return SubjectRecord("folder", name, sha256=dataset.sha256, images=len(dataset.samples))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class CommandSubject:
 
     name: str
     command: ExternalCommand
-    kind: str = "command"
+    kind: SubjectKind = "command"
     design: Design | None = None
     available: int | None = None
     notes: tuple[str, ...] = ()
@@ -183,5 +184,5 @@ class CommandSubject:
             draw_external(self.command, count, out, seed)
             return [replace(each, id=f"{seed}-{each.id}", design=self.name, seed=seed) for each in read_folder(out)]
 
-    def provenance(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, "name": self.name, "argv": list(self.command.argv)}
+    def provenance(self) -> SubjectRecord:
+        return SubjectRecord(self.kind, self.name, argv=self.command.argv)

@@ -1,14 +1,13 @@
 """What an attacker learns from is never what he is tested on, whoever draws it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from captcha_solver.audit.attackers.cell_runner import CellRunner
 from captcha_solver.audit.cells import UNLIMITED, Cell
+from captcha_solver.audit.subjects.record import SubjectKind, SubjectRecord
 from captcha_solver.audit.subjects.split import LABEL_SEED, part_seed, split
 from captcha_solver.audit_settings import AuditSettings
 from captcha_solver.designs.design import Design
@@ -22,7 +21,7 @@ class Repeating:
 
     drawn: tuple[Sample, ...]
     name: str = "repeating"
-    kind: str = "command"
+    kind: SubjectKind = "command"
     design: Design | None = None
     available: int | None = None
     notes: tuple[str, ...] = ()
@@ -32,8 +31,8 @@ class Repeating:
             return list(self.drawn[:count])
         return [replace(each, id=f"again-{each.id}") for each in reversed(self.drawn)][:count]
 
-    def provenance(self) -> Mapping[str, Any]:
-        return {"kind": self.kind, "name": self.name}
+    def provenance(self) -> SubjectRecord:
+        return SubjectRecord(self.kind, self.name)
 
 
 def test_a_generator_that_repeats_itself_teaches_nothing_of_what_is_tested(

@@ -5,7 +5,14 @@ import pytest
 
 from captcha_solver.audit.attackers.attacks import accuracy
 from captcha_solver.audit.attackers.cell_runner import washed
-from captcha_solver.audit.attackers.perturb import PERTURBATIONS, WASHES, Adversary, Perturbation, perturbation_of
+from captcha_solver.audit.attackers.perturb import (
+    PERTURBATIONS,
+    PERTURBED_CONDITIONS,
+    WASHES,
+    Adversary,
+    Perturbation,
+    Perturbed,
+)
 from captcha_solver.image import encode_png, read_image
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
@@ -16,14 +23,14 @@ from tests.audit.fake_attackers import images
 @pytest.mark.parametrize(
     ("condition", "found"),
     [
-        ("FGSM within 4/255", (Perturbation(4, 1), None)),
-        ("PGD within 8/255, JPEG 75", (Perturbation(8, 10), "JPEG 75")),
+        ("FGSM within 4/255", Perturbed(Perturbation(4, 1))),
+        ("PGD within 8/255, JPEG 75", Perturbed(Perturbation(8, 10), "JPEG 75")),
         ("as it is", None),
         ("no lines, no dots", None),
     ],
 )
-def test_a_condition_names_a_perturbation(condition: str, found: tuple[Perturbation, str | None] | None) -> None:
-    assert perturbation_of(condition) == found
+def test_a_condition_names_a_perturbation(condition: str, found: Perturbed | None) -> None:
+    assert PERTURBED_CONDITIONS.get(condition) == found
 
 
 def test_one_step_goes_all_the_way_and_several_share_it() -> None:

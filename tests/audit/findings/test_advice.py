@@ -1,25 +1,31 @@
 """Advice rests on what was measured: on one of many distortions that do nothing, none is given by chance."""
 
-from typing import Any
-
 import pytest
 
 from captcha_solver.audit.findings.advice import advise, highest, predicted, proposal
+from captcha_solver.audit.findings.rows import Effect
 from captcha_solver.statistics import Rate
 
 
-def row(name: str, what: str, change: float, half: float, legible: float | None = 0.1, **other: Any) -> dict[str, Any]:
+def row(
+    name: str, what: str, change: float, half: float, legible: float | None = 0.1, *, adaptive: bool = True
+) -> Effect:
     """A row of the features, its interval ``half`` to either side."""
-    return {
-        "name": name,
-        "what": what,
-        "condition": f"{name} {what}",
-        "change": change,
-        "ci95": [change - half, change + half],
-        "legibility_change": legible,
-        "adaptive": True,
-        **other,
-    }
+    changes = dict.fromkeys(name.split(" + "), 0.0 if what == "removed" else 5.0)
+    return Effect(
+        name=name,
+        what=what,
+        condition=f"{name} {what}",
+        attack="sliding",
+        labels=50,
+        adaptive=adaptive,
+        rate=0.5,
+        change=change,
+        ci95=(change - half, change + half),
+        legibility_change=legible,
+        n=100,
+        changes=changes,
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,8 +50,8 @@ def row(name: str, what: str, change: float, half: float, legible: float | None 
         ([row("a", "at 5", -0.1, 0.05), row("a", "removed", -0.2, 0.05)], ["raise a to 5"]),  # not both
     ],
 )
-def test_what_is_advised(rows: list[dict[str, Any]], advice: list[str]) -> None:
-    assert [each["do"] for each in advise(rows, Rate(1, 100))] == advice
+def test_what_is_advised(rows: list[Effect], advice: list[str]) -> None:
+    assert [each.do for each in advise(rows, Rate(1, 100))] == advice
 
 
 def test_the_interval_is_widened_for_how_many_were_tried() -> None:
@@ -64,11 +70,11 @@ def test_the_interval_is_widened_for_how_many_were_tried() -> None:
     ],
 )
 def test_another_design_is_advised_where_this_one_is_weak_and_nothing_helps(
-    rows: list[dict[str, Any]], solved: int, why: str | None
+    rows: list[Effect], solved: int, why: str | None
 ) -> None:
-    found = [each for each in advise(rows, Rate(solved, 100)) if each["do"] == "draw another design"]
-    assert [each["why"].startswith(why) for each in found] == ([True] if why else [])
-    assert all(each["changes"] == {} for each in found)
+    found = [each for each in advise(rows, Rate(solved, 100)) if each.do == "draw another design"]
+    assert [each.why.startswith(why or "no advice") for each in found] == ([True] if why else [])
+    assert all(each.changes == {} for each in found)
 
 
 def test_a_proposal_is_all_advice_together() -> None:

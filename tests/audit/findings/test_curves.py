@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captcha_solver.audit.cells import UNLIMITED
+from captcha_solver.audit.figures import Bound
 from captcha_solver.audit.findings.curves import Curve, Needed, Point, fewest, is_rising
 from captcha_solver.statistics import Change, Rate
 
@@ -39,7 +40,7 @@ def curve(*points: tuple[int, int], attack: str = "sliding") -> Curve:
         ([(0, 0), (99, 200), (UNLIMITED, 900)], 0.5, 99, ">"),  # a generator is no number of labels
     ],
 )
-def test_labels_needed(points: list[tuple[int, int]], threshold: float, labels: int, bound: str) -> None:
+def test_labels_needed(points: list[tuple[int, int]], threshold: float, labels: int, bound: Bound) -> None:
     assert curve(*points).needed(threshold) == Needed(threshold, labels, bound)
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from captcha_solver import __version__
 from captcha_solver.audit.leaderboard.panel import Claim, Entrant, read_panel
+from captcha_solver.audit.leaderboard.run import terms
 from captcha_solver.audit_settings import Scope
 from captcha_solver.designs.load import builtin_designs, load_design
 from captcha_solver.errors import CaptchaSolverError, DesignError
 from captcha_solver.models.bundle import shipped_bundles
+from captcha_solver.training.recipes.steps import steps_for
 from tests.paths import ROOT
 
 COMMITTED = ROOT / "leaderboard" / "panel.toml"
@@ -51,14 +53,10 @@ def test_a_panel_says_designs_and_one_budget(tmp_path: Path) -> None:
     )
     settings = panel.settings
     assert (settings.seed, settings.tested, settings.budgets, settings.scope) == (3, 40, (0, 50), Scope.LABELS)
-    assert panel.terms(panel.entrants[1]) == {
-        "generator": "theirs",
-        "version": "2.0",
-        "seed": 3,
-        "tested": 40,
-        "budgets": [0, 50],
-        "fold_case": True,
-    }
+    made = terms(panel, panel.entrants[1])
+    assert (made.generator, made.version, made.seed, made.tested) == ("theirs", "2.0", 3, 40)
+    assert (made.budgets, made.fold_case) == ((0, 50), True)
+    assert made.steps == {"50": steps_for(50)}
 
 
 @pytest.mark.parametrize(

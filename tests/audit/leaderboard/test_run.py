@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from captcha_solver.audit.attackers.attacks import STOCK
 from captcha_solver.audit.campaign import Campaign
@@ -20,6 +21,7 @@ from captcha_solver.audit.leaderboard.run import is_finished, read_entry, run_pa
 from captcha_solver.audit.leaderboard.standings import Doubt, standing
 from captcha_solver.audit.pages.page import percent
 from captcha_solver.audit.plan import label_stages
+from captcha_solver.audit.runner import LeftOut
 from captcha_solver.audit.subjects.subject import open_subject
 from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.cli.main import main
@@ -90,17 +92,20 @@ def test_an_entry_says_what_it_rests_on(board: tuple[Panel, Path]) -> None:
     panel, out = board
     entry = read_entry(out, panel.entrants[0])
     assert entry is not None
-    attacks = {(row["name"], row["labels"]): row for row in entry["report"]["attacks"]}
-    assert attacks["sliding", 0]["n"] == 30
-    assert attacks["sliding", 0]["rate"] > 0.8  # upright dark print on white
-    assert entry["panel_sha256"] == panel.sha256
-    assert entry["terms"] == terms(panel, panel.entrants[0])
-    assert entry["terms"]["attackers"] == entry["report"]["provenance"]["models"]
-    assert entry["terms"]["version"] == "1"
-    assert set(entry["report"]["provenance"]["models"]) == {"sliding", "segmented"}
-    assert re.fullmatch("[0-9a-f]{64}", entry["report"]["provenance"]["images_sha256"])
-    assert entry["legibility"]["n"] == 200
-    assert entry["specimen"].startswith("data:image/png;base64,iVBOR")
+    assert entry.report
+    attacks = {(row.name, row.labels): row for row in entry.report.attacks}
+    assert attacks["sliding", 0].n == 30
+    assert attacks["sliding", 0].rate > 0.8  # upright dark print on white
+    assert entry.panel_sha256 == panel.sha256
+    assert entry.terms == terms(panel, panel.entrants[0])
+    assert entry.terms.attackers == entry.report.provenance.models
+    assert entry.terms.version == "1"
+    assert set(entry.report.provenance.models) == {"sliding", "segmented"}
+    assert re.fullmatch("[0-9a-f]{64}", entry.report.provenance.images_sha256)
+    assert entry.legibility
+    assert entry.legibility.n == 200
+    assert entry.specimen
+    assert entry.specimen.startswith("data:image/png;base64,iVBOR")
 
 
 def test_the_hash_is_that_of_the_tested_images(tmp_path: Path) -> None:
@@ -152,11 +157,11 @@ def test_other_terms_are_attacked_anew(board: tuple[Panel, Path], again: list[st
     ("change", "finished"),
     [
         (lambda entry: entry, True),
-        (lambda entry: entry | {"missing": "not installed"}, False),
-        (lambda entry: entry | {"terms": entry["terms"] | {"version": "2"}}, False),
-        (lambda entry: entry | {"terms": entry["terms"] | {"attackers": {"sliding": "0" * 64}}}, False),
-        (lambda entry: entry | {"report": entry["report"] | {"left_out": [{}]}}, False),
-        (lambda entry: entry | {"panel_sha256": "0" * 64}, True),  # another claim, say: the result stands
+        (lambda entry: replace(entry, missing="not installed", report=UNSET), False),
+        (lambda entry: replace(entry, terms=replace(entry.terms, version="2")), False),
+        (lambda entry: replace(entry, terms=replace(entry.terms, attackers={"sliding": "0" * 64})), False),
+        (lambda entry: replace(entry, report=replace(entry.report, left_out=(LeftOut(Cell("sliding"), ""),))), False),
+        (lambda entry: replace(entry, panel_sha256="0" * 64), True),  # another claim, say: the result stands
         (lambda entry: None, False),
     ],
 )
@@ -172,13 +177,13 @@ def test_a_result_of_earlier_models_is_shown_and_says_so(board: tuple[Panel, Pat
     assert entry is not None
     shown = tmp_path / "board"
     shown.mkdir()
-    for name, attackers in (("now", entry["terms"]["attackers"]), ("earlier", {"sliding": "0" * 64})):
-        made = entry | {"terms": entry["terms"] | {"attackers": attackers}}
-        (shown / f"{panel.entrants[0].name}.json").write_text(json.dumps(made), encoding="utf-8")
+    for name, attackers in (("now", entry.terms.attackers), ("earlier", {"sliding": "0" * 64})):
+        made = replace(entry, terms=replace(entry.terms, attackers=attackers))
+        (shown / f"{panel.entrants[0].name}.json").write_text(made.to_json(), encoding="utf-8")
         rows, missing = write_page(panel, shown)
         assert panel.entrants[0].name not in missing
         assert (Doubt.EARLIER in rows[0].doubts) == (name == "earlier")
-    other = entry | {"terms": entry["terms"] | {"seed": 99}}
+    other = replace(entry, terms=replace(entry.terms, seed=99))
     assert not stands(other, panel, panel.entrants[0])
 
 
@@ -248,7 +253,7 @@ def test_the_page_can_be_sorted_by_each_of_its_columns(board: tuple[Panel, Path]
     assert [line["data-name"] for line in lines] == [row.entrant.name for row in rows] == ["gauntlet", "plain"]
     for line in lines:
         assert {f"data-{key}" for key in keys} <= set(line)
-    assert [float(str(line["data-rate"])) for line in lines] == [row.best["rate"] for row in rows]
+    assert [float(str(line["data-rate"])) for line in lines] == [row.best.rate for row in rows]
     assert [line["data-claim"] for line in lines] == ["", "as <b>hard</b> as any"]
 
 
@@ -284,9 +289,7 @@ def test_the_committed_page_is_what_its_entries_say(tmp_path: Path) -> None:
     write_page(panel, tmp_path)
     assert (tmp_path / "index.html").read_bytes() == (COMMITTED / "index.html").read_bytes()
     entries = {each: read_entry(COMMITTED, each) for each in panel.entrants}
-    found = {
-        each.name for each, entry in entries.items() if entry and "missing" not in entry and stands(entry, panel, each)
-    }
+    found = {each.name for each, entry in entries.items() if entry and not entry.missing and stands(entry, panel, each)}
     text = (COMMITTED / "index.html").read_text(encoding="utf-8")
     assert {str(tag["data-name"]) for tag in Seen(text).all("tr") if "data-rate" in tag} == found
     assert len(found) >= 12
@@ -298,8 +301,10 @@ def test_the_guide_shows_what_was_measured_of_others() -> None:
     others = [entrant for entrant in panel.entrants if entrant.name.startswith("external-")]
     assert len(others) >= 5
     for entrant in others:
-        row = standing(entrant, read_entry(COMMITTED, entrant) or {}, panel.settings.prices)
-        low, high = map(percent, row.best["ci95"])
-        said = f"{row.best['name']}, {row.best['labels']} labels: {percent(row.best['rate'])} ({low} to {high})"
+        entry = read_entry(COMMITTED, entrant)
+        assert entry is not None
+        row = standing(entrant, entry, panel.settings.prices)
+        low, high = map(percent, row.best.ci95)
+        said = f"{row.best.name}, {row.best.labels} labels: {percent(row.best.rate)} ({low} to {high})"
         (line,) = [line for line in page.splitlines() if said in line and f" {entrant.version} |" in line]
         assert entrant.generator in line.replace("`", "")

@@ -1,82 +1,111 @@
 """Rows of the leaderboard: every figure worked out by hand from a small report, and each doubt on its own."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
+from captcha_solver.audit.cells import Cell
+from captcha_solver.audit.facts import Audited
+from captcha_solver.audit.figures import Bound
+from captcha_solver.audit.findings.breakdown import Kind
 from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.findings import ANY, SUREST
+from captcha_solver.audit.findings.rows import (
+    AttackAndBudget,
+    AttackRow,
+    BreakdownRow,
+    CurveRow,
+    Kinds,
+    LabelsNeeded,
+)
+from captcha_solver.audit.leaderboard.entry import ENTRY_VERSION, Entry, EntryReport, Legibility, Terms
 from captcha_solver.audit.leaderboard.panel import Entrant
-from captcha_solver.audit.leaderboard.standings import Doubt, cheapest, doubts, fewest, missplit, ranked, standing
+from captcha_solver.audit.leaderboard.standings import (
+    Doubt,
+    Missplit,
+    Standing,
+    cheapest,
+    doubts,
+    fewest,
+    missplit,
+    ranked,
+    standing,
+)
 from captcha_solver.audit.pages.page import money
+from captcha_solver.audit.report import ReportedProvenance
+from captcha_solver.audit.runner import LeftOut
 from captcha_solver.audit_settings import Prices
+from tests.audit.test_report import FACTS_OF
 
 ENTRANT = Entrant("x", "g", "1", "MIT")
 DEAR = Prices(core_hour=3.6, label=0.01, attempt=0.002)
 
 
-def attack(name: str, labels: int, solved: int, **more: Any) -> dict[str, Any]:
+def attack(name: str, labels: int, solved: int, **more: Any) -> AttackRow:
     """A row of 400 tested images, 10 ms each."""
-    row = {"name": name, "labels": labels, "n": 400, "solved": solved, "rate": solved / 400, "ci95": [0.0, 1.0]}
-    nothing = {"ms_per_solve": 10.0, "train_core_s": 0.0, "train_accuracy": None, "model_sha256": ""}
-    return {**row, **nothing, **more}
+    made = AttackRow(name, labels, 400, solved, solved / 400, (0.0, 1.0), 10.0, 0.0, None, "")
+    return replace(made, **more)
 
 
-def curve(name: str, one: tuple[int, str], half: tuple[int, str], *, rising: bool = False) -> dict[str, Any]:
-    needed = [
-        {"threshold": threshold, "labels": labels, "bound": bound}
-        for threshold, (labels, bound) in ((0.01, one), (0.5, half))
-    ]
-    return {"attack": name, "rising": rising, "labels_needed": needed}
+def curve(name: str, one: tuple[int, Bound], half: tuple[int, Bound], *, rising: bool = False) -> CurveRow:
+    return CurveRow(name, rising, (), (LabelsNeeded(0.01, *one), LabelsNeeded(0.5, *half)))
 
 
-def wrong(labels: int, solved: int, nothing: int, length: int, other: int) -> dict[str, Any]:
-    """What became of the segmented route's answers."""
-    kinds = {
-        "solved": solved,
-        "nothing found": nothing,
-        "wrong number of characters": length,
-        "right number, wrong characters": other,
-    }
-    return {"attack": "segmented", "labels": labels, "n": solved + nothing + length + other, "kinds": kinds}
+def wrong(labels: int, kinds: Kinds, attack: str = "segmented") -> BreakdownRow:
+    """What became of an attack's answers."""
+    return BreakdownRow(attack, labels, sum(kinds.of(kind) for kind in Kind), kinds, (), ())
 
 
-def report(**changed: Any) -> dict[str, Any]:
+def report(**changed: Any) -> EntryReport:
     """Half of 400 images read by ``sliding`` with 200 labels; nothing to mind."""
-    made = {
-        "design": {"tested": 400},
-        "attacks": [
+    known = {each.name: getattr(FACTS_OF.provenance, each.name) for each in fields(FACTS_OF.provenance)}
+    made = EntryReport(
+        design=Audited("x", "command", 400),
+        provenance=ReportedProvenance(**known, models={}),
+        attacks=(
             attack("tesseract", 0, 2),
             attack("sliding", 0, 20),
             attack("segmented", 200, 40, train_core_s=50.0, train_accuracy=0.3),
             attack("sliding", 200, 200, train_core_s=100.0, train_accuracy=0.7),
             attack(ANY, 200, 240, ms_per_solve=None),
             attack(SUREST, 200, 230, ms_per_solve=None),
-        ],
-        "best": {"name": "sliding", "labels": 200},
-        "curves": [
+        ),
+        best=AttackAndBudget("sliding", 200),
+        curves=(
             curve("segmented", (30, "="), (200, ">"), rising=True),
             curve("sliding", (12, "="), (199, "=")),
-        ],
-        "breakdown": [wrong(0, 0, 200, 100, 100), wrong(200, 40, 10, 80, 270)],
-        "left_out": [],
-    }
-    return made | changed
+        ),
+        thresholds=(),
+        cost=None,
+        breakdown=(
+            wrong(0, Kinds(solved=0, nothing=200, length=100, recognition=100)),
+            wrong(200, Kinds(solved=40, nothing=10, length=80, recognition=270)),
+        ),
+        flags=(),
+        left_out=(),
+    )
+    return replace(made, **changed)
 
 
-def row(name: str, solved: int, half: int) -> Any:
+def entry(made: EntryReport, legible: Legibility | None = None) -> Entry:
+    terms = Terms("g", "1", 0, 400, (0, 200), True)
+    return Entry(ENTRY_VERSION, "x", "", terms, legibility=legible, report=made)
+
+
+def row(name: str, solved: int, half: int) -> Standing:
     """A standing of which so many were read by one attack."""
-    attacks = [attack("sliding", half, solved)]
-    curves = [curve("sliding", (half, "="), (half, "="))]
-    made = report(attacks=attacks, best={"name": "sliding", "labels": half}, curves=curves)
-    return standing(Entrant(name, "g", "1", "MIT"), {"report": made, "legibility": None}, Prices())
+    attacks = (attack("sliding", half, solved),)
+    curves = (curve("sliding", (half, "="), (half, "=")),)
+    made = report(attacks=attacks, best=AttackAndBudget("sliding", half), curves=curves)
+    return standing(Entrant(name, "g", "1", "MIT"), entry(made), Prices())
 
 
 def test_a_row() -> None:
-    made = standing(ENTRANT, {"report": report(), "legibility": {"mean": 0.25, "n": 200}}, DEAR)
-    assert (made.best["name"], made.best["solved"]) == ("sliding", 200)
+    made = standing(ENTRANT, entry(report(), Legibility(0.25, 200)), DEAR)
+    assert (made.best.name, made.best.solved) == ("sliding", 200)
     assert [(each.labels, each.bound) for each in made.needed] == [(0, "="), (199, "=")]  # 5 % at once
-    assert made.missplit == (300, 400)  # as it comes: 100 of a wrong length and 200 of none
+    assert made.missplit == Missplit(300, 400)  # as it comes: 100 of a wrong length and 200 of none
     assert (made.legibility, made.doubts) == (0.25, ())
 
 
@@ -115,12 +144,12 @@ def test_the_cheapest_way_to_a_thousand_right_answers() -> None:
     ("rows", "shares"),
     [
         ([], None),
-        ([wrong(0, 400, 0, 0, 0)], None),
-        ([wrong(50, 0, 9, 9, 9), wrong(0, 0, 1, 2, 3)], (3, 6)),
-        ([{**wrong(0, 0, 1, 1, 1), "attack": "sliding"}], None),
+        ([wrong(0, Kinds(400, 0, 0, 0))], None),
+        ([wrong(50, Kinds(0, 9, 9, 9)), wrong(0, Kinds(0, 1, 2, 3))], Missplit(3, 6)),
+        ([wrong(0, Kinds(0, 1, 1, 1), "sliding")], None),
     ],
 )
-def test_segmentation_errors_are_the_wrong_lengths(rows: list[dict[str, Any]], shares: object) -> None:
+def test_segmentation_errors_are_the_wrong_lengths(rows: list[BreakdownRow], shares: Missplit | None) -> None:
     assert missplit(report(breakdown=rows)) == shares
 
 
@@ -130,8 +159,8 @@ SCHOOLED = {"train_accuracy": 0.9, "train_core_s": 1.0}
 @pytest.mark.parametrize(
     ("changed", "doubt"),
     [
-        ({"design": {"tested": 299}}, Doubt.FEW),
-        ({"design": {"tested": 300}}, None),
+        ({"design": Audited("x", "command", 299)}, Doubt.FEW),
+        ({"design": Audited("x", "command", 300)}, None),
         ({"curves": [curve("sliding", (0, "="), (9, "="), rising=True)]}, Doubt.RISING),
         ({"curves": [curve("segmented", (0, "="), (9, "="), rising=True)]}, None),  # not the best attack
         ({"attacks": [attack("tesseract", 0, 201), attack("sliding", 200, 200)]}, Doubt.STOCK),
@@ -142,7 +171,7 @@ SCHOOLED = {"train_accuracy": 0.9, "train_core_s": 1.0}
         ({"attacks": [attack("sliding", 200, 200, train_accuracy=0.49)]}, Doubt.UNLEARNT),
         ({"attacks": [attack("sliding", 200, 200, train_accuracy=0.5)]}, None),
         ({"attacks": [attack(n, 200, 200, train_accuracy=own) for n, own in (("a", 0.1), ("b", 0.6))]}, None),
-        ({"left_out": [{"cell": {}, "why": "the time was up"}]}, Doubt.PARTIAL),
+        ({"left_out": (LeftOut(Cell("sliding"), "the time was up"),)}, Doubt.PARTIAL),
     ],
 )
 def test_what_cannot_be_trusted_is_marked(changed: dict[str, Any], doubt: Doubt | None) -> None:
