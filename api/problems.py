@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 
 from captcha_solver.errors import CaptchaSolverError
 from workers.audits.store import TooManyAuditsError
-from workers.jobs.store import KeyReusedError, StoreFullError, TooManyJobsError
+from workers.jobs.store import StoreFullError, TooManyJobsError
+from workers.records import KeyReusedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5

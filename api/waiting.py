@@ -5,9 +5,11 @@ Tested in ``tests/api/test_events.py``.
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +20,8 @@ from redis.exceptions import RedisError
 from api.service import BLOCK_S, Service
 
 FROM_START = "0-0"
+EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+LARGEST_ID = 2**64  # of each part of the id of an event in Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,21 @@ async def _changes(service: Service, stream: str, look: Callable[[], State | Non
         except RedisError:
             yield format_sse_event(comment="waiting")
             await asyncio.sleep(1.0)
+
+
+def heard_last(event_id: str) -> str:
+    """``event_id`` where it can be one of ours; a client that sends another hears everything from the start."""
+    match = EVENT_ID.fullmatch(event_id)
+    return event_id if match and max(map(int, match.groups())) < LARGEST_ID else FROM_START
+
+
+def event_of(model: str) -> dict[str, Any]:
+    """The schema of a server-sent event whose data is a ``model``."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": f"#/components/schemas/{model}"},
+    }
+    kinds = {"enum": ["progress", "finished"]}
+    properties = {"event": kinds, "id": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": properties, "required": ["event", "id", "data"]}

@@ -19,10 +19,12 @@ WORDS = {
 }
 
 
-def parse_record(kind: type[Record], text: bytes, *, added: Collection[str] = ()) -> Record:
+def parse_record(kind: type[Record], text: bytes, *, added: Collection[str] = (), exact: bool = True) -> Record:
     """JSON in UTF-8 as the dataclass ``kind``; ``ValueError`` says which field was expected as what, and received.
 
-    A field is missed even where the dataclass has a default for it, but for those that were ``added`` later.
+    A field is missed even where the dataclass has a default for it, but for those that were ``added`` later. Fields
+    that the dataclass has not are an error; without ``exact`` they are passed over, and defaults stand for what is
+    missing.
     """
     try:
         value = msgspec.json.decode(text)
@@ -34,7 +36,8 @@ def parse_record(kind: type[Record], text: bytes, *, added: Collection[str] = ()
         record = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise ValueError(_told(str(error))) from error
-    _check_fields(msgspec.to_builtins(record), value, added, "")
+    if exact:
+        _check_fields(msgspec.to_builtins(record), value, added, "")
     return record
 
 

@@ -3,6 +3,9 @@
 Tested in ``tests/workers/test_worker.py``.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 PREFIX = "cs"
 
 OPEN = f"{PREFIX}:open"  # zset: job -> created_at, of every job that is not finished
@@ -19,6 +22,7 @@ LANE_CALLED = f"{PREFIX}:lane:called"  # string: a worker was called to serve th
 LANE_SERVED = f"{PREFIX}:lane:served"  # zset: worker -> until when its word holds that it serves the lane
 
 AUDITS_OPEN = f"{PREFIX}:audits:open"  # zset: audit -> created_at, of every audit that is not finished
+AUDITS_EXPIRY = f"{PREFIX}:audits:expiry"  # zset: audit -> expires_at, of every audit whose report is kept
 AUDIT_WORKERS = f"{PREFIX}:audits:workers"  # zset: audit worker -> when its word that it is ready runs out
 AUDIT_SWEEP_LOCK = f"{PREFIX}:audits:sweep"  # string: held by the worker that looks for lost pieces of audits
 AUDIT_SUSPECTS = f"{PREFIX}:audits:suspects"  # zset: audit-piece -> when it was first seen neither queued nor running
@@ -35,7 +39,7 @@ def single_answer(single_id: str) -> str:
 
 
 def job(job_id: str) -> str:
-    """Hash: the job's record (``messages.Job``)."""
+    """Hash: the job's record (``jobs.record.Job``)."""
     return f"{PREFIX}:job:{job_id}"
 
 
@@ -85,8 +89,8 @@ def jobs_of(owner: str) -> str:
 
 
 def active_of(owner: str) -> str:
-    """Set: the owner's jobs that are not finished."""
-    return f"{PREFIX}:owner:{owner}:active"
+    """Zset: job -> expires_at, of the owner's jobs that are not finished."""
+    return f"{PREFIX}:owner:{owner}:jobs:active"
 
 
 def idempotency(owner: str, key_sha256: str) -> str:
@@ -105,7 +109,7 @@ def webhook_tries(job_id: str) -> str:
 
 
 def audit(audit_id: str) -> str:
-    """Hash: the audit's record (``audits.Audit``)."""
+    """Hash: the audit's record (``audits.record.Audit``)."""
     return f"{PREFIX}:audit:{audit_id}"
 
 
@@ -167,3 +171,51 @@ def active_audits_of(owner: str) -> str:
 def audit_idempotency(owner: str, key_sha256: str) -> str:
     """String: fingerprint and audit of a request made under an Idempotency-Key."""
     return f"{PREFIX}:owner:{owner}:audits:idempotency:{key_sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKeys:
+    """The keys that jobs and audits have alike; ``pending`` is the set of the numbers of chunks or pieces not done."""
+
+    kind: str
+    record: Callable[[str], str]
+    counts: Callable[[str], str]
+    events: Callable[[str], str]
+    pending: Callable[[str], str]
+    owned: Callable[[str], str]
+    unfinished: Callable[[str], str]
+    idempotency: Callable[[str, str], str]
+    open: str
+    expiry: str
+    suspects: str
+    sweep_lock: str
+
+
+JOB_KEYS = RecordKeys(
+    kind="job",
+    record=job,
+    counts=counts,
+    events=events,
+    pending=chunks,
+    owned=jobs_of,
+    unfinished=active_of,
+    idempotency=idempotency,
+    open=OPEN,
+    expiry=EXPIRY,
+    suspects=SUSPECTS,
+    sweep_lock=SWEEP_LOCK,
+)
+AUDIT_KEYS = RecordKeys(
+    kind="audit",
+    record=audit,
+    counts=audit_counts,
+    events=audit_events,
+    pending=audit_pending,
+    owned=audits_of,
+    unfinished=active_audits_of,
+    idempotency=audit_idempotency,
+    open=AUDITS_OPEN,
+    expiry=AUDITS_EXPIRY,
+    suspects=AUDIT_SUSPECTS,
+    sweep_lock=AUDIT_SWEEP_LOCK,
+)

@@ -1,4 +1,4 @@
-"""Chunks of a job in, RQ jobs out: ids only travel in them, as JSON."""
+"""The RQ queues: what travels in them are ids alone, as JSON."""
 
 from collections.abc import Iterable
 from uuid import uuid4
@@ -10,59 +10,49 @@ from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from workers import keys
 from workers.connection import Client, Pipe
-from workers.jobs.record import Job
 
 SERIALIZER = "json"
-TASK, LANE_TASK = "workers.jobs.runner.solve_chunk", "workers.jobs.runner.serve_lane"
+LANE_TASK = "workers.jobs.runner.serve_lane"
 RETRIES = 3
 FAILURE_TTL_S = 24 * 3600
 CALLED_S = 10  # a worker that was called and has not come by then is called again
 
 
-class ChunkQueue:
-    """The one RQ queue of chunks. Workers listen to no other: RQ guards a popped job only for such workers."""
+class WorkQueue:
+    """One RQ queue of numbered parts of records. Workers listen to one alone: RQ guards a popped job only for such.
+
+    ``task``: what RQ runs, called with the record's id and the number; ``part``: what a number is called.
+    """
+
+    task: str
+    part: str
 
     def __init__(self, name: str, redis: Client, timeout_s: int) -> None:
         self.rq = Queue(name, connection=redis, serializer=SERIALIZER, default_timeout=timeout_s)
         self.timeout_s = timeout_s
 
-    def enqueue(self, job: Job, chunks: Iterable[int], pipe: Pipe, *, at_front: bool = False) -> None:
-        """Queue chunks of a job within the transaction of ``pipe``."""
+    def put(self, record_id: str, numbers: Iterable[int], pipe: Pipe, *, at_front: bool = False) -> None:
+        """Queue parts of a record within the transaction of ``pipe``."""
         self.rq.enqueue_many(
             [
                 Queue.prepare_data(
-                    TASK,
-                    args=[job.id, chunk],
-                    job_id=rq_id(job.id, chunk),
-                    description=f"chunk {chunk} of {job.id}",
+                    self.task,
+                    args=[record_id, number],
+                    job_id=rq_id(record_id, number),
+                    description=f"{self.part} {number} of {record_id}",
                     timeout=self.timeout_s,
                     result_ttl=0,
                     failure_ttl=FAILURE_TTL_S,
                     retry=Retry(max=RETRIES),
                     at_front=at_front,
                 )
-                for chunk in chunks
+                for number in numbers
             ],
             pipeline=pipe,
         )
 
-    def call(self) -> None:
-        """Have a worker serve the lane of single images, unless one was called already. It goes before all chunks."""
-        redis: Client = self.rq.connection
-        if not redis.set(keys.LANE_CALLED, 1, nx=True, ex=CALLED_S):
-            return
-        self.rq.enqueue_call(
-            LANE_TASK,
-            job_id=f"lane-{uuid4().hex}",
-            description="single images",
-            timeout=self.timeout_s,
-            result_ttl=0,
-            failure_ttl=CALLED_S,
-            at_front=True,
-        )
-
     def known(self) -> set[str]:
-        """RQ ids of the chunks that are queued, or run by a worker that has been heard of lately."""
+        """RQ ids of the parts that are queued, or run by a worker that has been heard of lately."""
         redis = self.rq.connection
         with redis.pipeline() as pipe:
             pipe.lrange(self.rq.key, 0, -1)
@@ -71,17 +61,17 @@ class ChunkQueue:
         return {each.decode() for each in queued} | {each.decode().split(":")[0] for each in started}
 
     def failed(self) -> list[str]:
-        """RQ ids of the chunks that RQ has given up."""
+        """RQ ids of the parts that RQ has given up."""
         redis: Client = self.rq.connection
         return [each.decode() for each in redis.zrange(self._failed_key, 0, -1)]
 
     def forget(self, name: str, pipe: Pipe) -> None:
-        """Remove what RQ keeps of a chunk that it has given up."""
+        """Remove what RQ keeps of a part that it has given up."""
         pipe.zrem(self._failed_key, name)
         pipe.unlink(f"rq:job:{name}", f"rq:results:{name}", *self.traces(name))
 
     def traces(self, name: str) -> tuple[str, str]:
-        """Keys in which RQ remembers earlier runs of a chunk, for longer than the runs themselves.
+        """Keys in which RQ remembers earlier runs of a part, for longer than the runs themselves.
 
         A new run must not find them: RQ counts it as failed where it meets an earlier one whose lease has run out.
         """
@@ -100,9 +90,31 @@ class ChunkQueue:
         return int(self.rq.connection.llen(self.rq.key))
 
 
-def rq_id(job_id: str, chunk: int) -> str:
-    """The RQ job of a chunk: always the same, so that one queued twice is still one."""
-    return f"{job_id}-{chunk}"
+class ChunkQueue(WorkQueue):
+    """The queue of chunks of jobs; single images go before them."""
+
+    task = "workers.jobs.runner.solve_chunk"
+    part = "chunk"
+
+    def call(self) -> None:
+        """Have a worker serve the lane of single images, unless one was called already. It goes before all chunks."""
+        redis: Client = self.rq.connection
+        if not redis.set(keys.LANE_CALLED, 1, nx=True, ex=CALLED_S):
+            return
+        self.rq.enqueue_call(
+            LANE_TASK,
+            job_id=f"lane-{uuid4().hex}",
+            description="single images",
+            timeout=self.timeout_s,
+            result_ttl=0,
+            failure_ttl=CALLED_S,
+            at_front=True,
+        )
+
+
+def rq_id(record_id: str, number: int) -> str:
+    """The RQ job of a chunk or a piece: always the same, so that one queued twice is still one."""
+    return f"{record_id}-{number}"
 
 
 def chunk_of(rq_job_id: str) -> tuple[str, int] | None:

@@ -1,72 +1,72 @@
-"""Jobs in Redis in, the same jobs going on out: what was lost is queued again, what has run out is dropped."""
+"""Nothing is lost: what RQ forgot of a job or an audit is queued again, what has run out is dropped.
+
+Tested in ``tests/workers/jobs/test_recovery.py``.
+"""
 
 import time
 from collections.abc import Callable
 
-from workers import keys
-from workers.connection import Client, Pipe
-from workers.jobs.record import Job
-from workers.jobs.store import drop_images, end, fetch
-from workers.queue import ChunkQueue, chunk_of, rq_id
+from workers.connection import Client
+from workers.queue import WorkQueue, chunk_of, rq_id
+from workers.records import CountsT, Records, RecordT
 
 SWEEP_EVERY_S = 3
-LOST_AFTER_S = 6  # a chunk that is neither queued nor running for so long is queued again
+LOST_AFTER_S = 6  # a part that is neither queued nor running for so long is queued again
 
 
-def sweep(redis: Client, queue: ChunkQueue) -> int:
-    """Look after all jobs, at most once in ``SWEEP_EVERY_S`` however many workers ask. How many chunks were lost.
+def may_sweep(redis: Client, lock: str) -> bool:
+    """Whether it is time to look after the records: once in ``SWEEP_EVERY_S``, however many workers ask."""
+    return bool(redis.set(lock, 1, nx=True, ex=SWEEP_EVERY_S))
 
-    RQ runs a chunk again whose worker died. It does not see a chunk that was popped and never begun (for a minute), one
+
+def recover(
+    redis: Client,
+    queue: WorkQueue,
+    records: Records[RecordT, CountsT],
+    when_nothing_pends: Callable[[Client, RecordT], object] = lambda *_: None,
+) -> int:
+    """Look after all records of a kind; how many of their parts were lost.
+
+    RQ runs a part again whose worker died. It does not see a part that was popped and never started (for a minute), one
     that has failed as often as it may, or one whose place in the queue Redis forgot in a crash. What is true is the set
-    of chunks without an answer; this compares it with the queue.
+    of parts that are not done; this compares it with the queue.
     """
-    if not redis.set(keys.SWEEP_LOCK, 1, nx=True, ex=SWEEP_EVERY_S):
-        return 0
-    _expire(redis)
-    _drop_orphans(redis)
-    drop_failed(redis, queue, keys.chunks)
-    return _requeue(redis, queue)
-
-
-def _requeue(redis: Client, queue: ChunkQueue) -> int:
-    ids = [each.decode() for each in redis.zrange(keys.OPEN, 0, -1)]
-    if not ids:
-        redis.delete(keys.SUSPECTS)
-        return 0
+    records.expire_due(redis)
+    _drop_failed(redis, queue, records.keys.pending)
+    ids = [each.decode() for each in redis.zrange(records.keys.open, 0, -1)]
+    found = {record.id: record for record, _ in records.fetch(redis, ids) if not record.expired}
+    if over := [each for each in ids if each not in found]:
+        redis.zrem(records.keys.open, *over)
     with redis.pipeline(transaction=False) as pipe:
-        for job_id in ids:
-            pipe.smembers(keys.chunks(job_id))
-        unanswered = {
-            job_id: {int(each) for each in chunks} for job_id, chunks in zip(ids, pipe.execute(), strict=True)
+        for record_id in found:
+            pipe.smembers(records.keys.pending(record_id))
+        pending = {
+            record_id: {int(each) for each in numbers} for record_id, numbers in zip(found, pipe.execute(), strict=True)
         }
+    for record_id, numbers in pending.items():
+        if not numbers:
+            when_nothing_pends(redis, found[record_id])
     known = queue.known()
     missing = {
-        rq_id(job_id, chunk): (job_id, chunk)
-        for job_id, chunks in unanswered.items()
-        for chunk in chunks
-        if rq_id(job_id, chunk) not in known
+        name: (record_id, number)
+        for record_id, numbers in pending.items()
+        for number in numbers
+        if (name := rq_id(record_id, number)) not in known
     }
-    lost = [missing[name] for name in suspected_long(redis, set(missing), keys.SUSPECTS)]
-    jobs = {job.id: job for job, _ in fetch(redis, ids)}
-    for job_id in ids:
-        if job_id not in jobs:
-            redis.zrem(keys.OPEN, job_id)
-        elif not unanswered[job_id]:
-            end(redis, jobs[job_id])
+    lost = _suspected_long(redis, set(missing), records.keys.suspects)
     with redis.pipeline() as pipe:
-        for job_id, chunk in lost:
-            if job_id in jobs:
-                pipe.lrem(queue.rq.intermediate_queue_key, 0, rq_id(job_id, chunk))
-                queue.forget(rq_id(job_id, chunk), pipe)
-                queue.enqueue(jobs[job_id], [chunk], pipe)
-                pipe.zrem(keys.SUSPECTS, rq_id(job_id, chunk))
-        pipe.hincrby(keys.STATISTICS, "chunks_requeued", len(lost))
+        for name in lost:
+            record_id, number = missing[name]
+            pipe.lrem(queue.rq.intermediate_queue_key, 0, name)
+            queue.forget(name, pipe)
+            queue.put(record_id, [number], pipe)
+            pipe.zrem(records.keys.suspects, name)
         pipe.execute()
     return len(lost)
 
 
-def suspected_long(redis: Client, missing: set[str], suspects: str) -> list[str]:
-    """Those of the missing chunks that were missing for some time; a chunk just popped is missing for a moment.
+def _suspected_long(redis: Client, missing: set[str], suspects: str) -> list[str]:
+    """Those of the missing parts that were missing for some time; a part just popped is missing for a moment.
 
     ``suspects``: the key that keeps since when each is missing.
     """
@@ -82,46 +82,8 @@ def suspected_long(redis: Client, missing: set[str], suspects: str) -> list[str]
     return [name for name in missing & set(since) if now - since[name] >= LOST_AFTER_S]
 
 
-def _expire(redis: Client) -> None:
-    """Drop the images and answers of jobs whose time has run out; the job itself stays for a while, as expired."""
-    due = [each.decode() for each in redis.zrangebyscore(keys.EXPIRY, "-inf", time.time())]
-    found = {job.id: job for job, _ in fetch(redis, due)}
-    for job_id in due:
-        if job_id in found:
-            _expire_job(redis, found[job_id])
-        redis.zrem(keys.EXPIRY, job_id)
-
-
-def _expire_job(redis: Client, job: Job) -> None:
-    def write(pipe: Pipe) -> None:
-        exists = pipe.exists(keys.job(job.id))  # its owner may have removed it meanwhile
-        pipe.multi()
-        if exists:
-            _write_expired(pipe, job)
-
-    redis.transaction(write, keys.job(job.id))
-
-
-def _write_expired(pipe: Pipe, job: Job) -> None:
-    pipe.hset(keys.job(job.id), "expired", 1)
-    pipe.hsetnx(keys.job(job.id), "finished_at", repr(time.time()))
-    drop_images(pipe, job)
-    pipe.unlink(keys.results(job.id), keys.attempts(job.id))
-    pipe.xadd(keys.events(job.id), {"event": "finished"})
-
-
-def _drop_orphans(redis: Client) -> None:
-    """Give back the room of uploads that were cut off."""
-    for job_id in [each.decode() for each in redis.hkeys(keys.STORED)]:
-        if not redis.exists(keys.draft(job_id), keys.job(job_id)):
-            redis.hdel(keys.STORED, job_id)
-
-
-def drop_failed(redis: Client, queue: ChunkQueue, pending: Callable[[str], str]) -> None:
-    """Forget RQ's failures of what is done all the same: by another try, or by the one that died late.
-
-    ``pending``: the key of the set of what is not done, by the id of the job or the audit.
-    """
+def _drop_failed(redis: Client, queue: WorkQueue, pending: Callable[[str], str]) -> None:
+    """Forget RQ's failures of what is done all the same: by another try, or by the one that died late."""
     with redis.pipeline() as pipe:
         for name in queue.failed():
             place = chunk_of(name)

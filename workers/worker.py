@@ -22,9 +22,10 @@ from workers import keys
 from workers.connection import Client, connect
 from workers.jobs import webhooks
 from workers.jobs.reader import Reader
+from workers.jobs.recovery import sweep
 from workers.jobs.runner import INSTALLED, ChunkRunner
-from workers.queue import SERIALIZER, ChunkQueue
-from workers.recovery import SWEEP_EVERY_S, sweep
+from workers.queue import SERIALIZER, ChunkQueue, WorkQueue
+from workers.recovery import SWEEP_EVERY_S
 from workers.settings import Settings
 
 BEAT_S = 2.0  # between two renewals of a lease
@@ -67,14 +68,14 @@ class Beat:
                 log.warning("heartbeat failed", error=str(error))
 
 
-class ChunkWorker(SimpleWorker):
+class QueueWorker(SimpleWorker):
     """RQ's worker that does not fork, with a lease that lasts seconds and is renewed while it works."""
 
     max_connection_wait_time = 2.0
     log_result_lifespan = False
     lease_s = LEASE_S
 
-    def __init__(self, queue: ChunkQueue, settings: Settings, name: str) -> None:
+    def __init__(self, queue: WorkQueue, name: str) -> None:
         super().__init__(
             [queue.rq],
             name=name,
@@ -84,8 +85,7 @@ class ChunkWorker(SimpleWorker):
             maintenance_interval=SWEEP_EVERY_S,
             log_job_description=False,
         )
-        self._chunks = queue
-        self._settings = settings
+        self._traces = queue.traces
         self._held: tuple[RqJob, Execution] | None = None  # what is being worked on, and so is renewed
         self._heard_from = 0.0
 
@@ -94,14 +94,14 @@ class ChunkWorker(SimpleWorker):
         return self._shutdown_requested_date is not None
 
     def execute_job(self, job: RqJob, queue: RqQueue) -> None:
-        self.connection.unlink(*self._chunks.traces(job.id))
+        self.connection.unlink(*self._traces(job.id))
         execution: Execution = self.prepare_execution(job)
         self._held = (job, execution)
         try:
             self.perform_job(job, queue, execution)
         finally:
             self._held = None
-        self.connection.unlink(*self._chunks.traces(job.id))  # another worker may have seen it before it was begun
+        self.connection.unlink(*self._traces(job.id))  # another worker may have seen it before it was begun
 
     def work(self, *arguments: Any, **options: Any) -> bool:
         with Beat(self._renew, BEAT_S):  # one thread for all chunks: to start one takes longer than to read an image
@@ -128,7 +128,19 @@ class ChunkWorker(SimpleWorker):
         self.look_after_all()
 
     def look_after_all(self) -> None:
-        """Do what some worker must do once in a while: find what was lost, tell those who asked to be told."""
+        """Do what some worker must do once in a while."""
+        raise NotImplementedError
+
+
+class ChunkWorker(QueueWorker):
+    """Works on chunks; finds what was lost, and tells those who asked to be told."""
+
+    def __init__(self, queue: ChunkQueue, settings: Settings, name: str) -> None:
+        super().__init__(queue, name)
+        self._chunks = queue
+        self._settings = settings
+
+    def look_after_all(self) -> None:
         lost = sweep(self.connection, self._chunks)
         if lost:
             log.warning("queued lost chunks again", chunks=lost)
@@ -160,7 +172,7 @@ def new_name() -> str:
 
 
 def keep_working(
-    make: Callable[[], "ChunkWorker"], runner: Runner, ready: "Ready", *, burst: bool, max_jobs: int | None
+    make: Callable[[], QueueWorker], runner: Runner, ready: "Ready", *, burst: bool, max_jobs: int | None
 ) -> None:
     """Work with one worker of RQ after the other, ``ready`` said all the while, until told to stop."""
     with Beat(ready.say, READY_TTL_S / 4):
@@ -215,7 +227,7 @@ class Ready:
             return  # it runs out by itself
 
 
-def _asked(worker: ChunkWorker) -> Callable[[], bool]:
+def _asked(worker: QueueWorker) -> Callable[[], bool]:
     return lambda: worker.told_to_stop
 
 

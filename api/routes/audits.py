@@ -1,11 +1,10 @@
 """``/v1/audits``: begin one, list them, watch it, fetch its report, cancel it, remove it."""
 
-import hashlib
 import io
 import zipfile
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from redis.exceptions import RedisError
@@ -17,16 +16,13 @@ from api.problems import Problem, documented, later
 from api.requests import uploads
 from api.requests.audit_schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.requests.audits import Asked, read_audit
-from api.routes.results import JSON, NDJSON, chosen, event_of, heard_last
+from api.routes.results import JSON, NDJSON, chosen
 from api.service import Service, audit_out, service_of
+from api.shelf import USUAL_PAGE, IfNoneMatch, LastEventId, Limit, Shelf, Wait, key_header
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS
-from workers import keys
 from workers.audits.record import Audit, CellCounts, new_audit
-from workers.jobs.store import Idempotency
+from workers.records import Idempotency
 
-USUAL_PAGE, LARGEST_PAGE = 50, 200
-LONGEST_WAIT_S = 60.0
-RETRY_AFTER_S = 5
 HTML, MARKDOWN, SVG = "text/html", "text/markdown", "image/svg+xml"
 REPORTS = {JSON: JSON_FILE, HTML: HTML_FILE, MARKDOWN: MARKDOWN_FILE}
 # The page has styles and pictures of its own and nothing else; it was made from what a client has sent.
@@ -48,10 +44,7 @@ router = APIRouter(prefix="/v1/audits", tags=["audits"])
 async def begin_audit(
     request: Request,
     owner: Owner,
-    idempotency_key: Annotated[
-        str | None,
-        Header(pattern=r"^[!-~]{1,255}$", description="The same key and request again: the same audit, made once"),
-    ] = None,
+    idempotency_key: Annotated[str | None, key_header("audit")] = None,
 ) -> Response:
     """Audit a stored design (JSON), a design of your own (TOML), or labelled images (a zip with a labels.csv).
 
@@ -64,21 +57,19 @@ async def begin_audit(
     async with gate.through():
         asked = await read_audit(request, service.settings)
         audit = await run_in_threadpool(_made, service, owner, asked, idempotency_key)
-    state = state_of(*await run_in_threadpool(find, service, owner, audit.id))
-    headers = {"Location": f"/v1/audits/{audit.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": state.tag}
-    return Response(state.body, 202, headers, "application/json")
+    return await AUDITS.accepted(service, owner, audit.id)
 
 
 @router.get("", response_model=AuditPageOut, responses=documented())
 def audits(
     request: Request,
     owner: Owner,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = USUAL_PAGE,
+    limit: Limit = USUAL_PAGE,
     cursor: Annotated[str | None, Query(pattern=AUDIT_ID)] = None,
 ) -> AuditPageOut:
     """Your audits, newest first."""
     page = service_of(request).audits.page(owner, limit, cursor)
-    return AuditPageOut(items=[audit_out(*each) for each in page.audits], next_cursor=page.next_cursor)
+    return AuditPageOut(items=[audit_out(*each) for each in page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -90,19 +81,11 @@ async def audit(
     request: Request,
     owner: Owner,
     audit_id: AuditId,
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for its end")] = 0,
-    if_none_match: Annotated[str | None, Header()] = None,
+    wait: Wait = 0,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """How far an audit is; with ``wait``, as soon as it is finished, or after so many seconds."""
-    service = service_of(request)
-    asked = waiting.Asking(wait, if_none_match)
-    return await waiting.tell_state(
-        service,
-        keys.audit_events(audit_id),
-        lambda: state_of(*find(service, owner, audit_id)),
-        asked,
-        retry_after_s=RETRY_AFTER_S,
-    )
+    return await AUDITS.tell(service_of(request), owner, audit_id, wait=wait, if_none_match=if_none_match)
 
 
 @router.get(
@@ -156,53 +139,28 @@ def files(request: Request, owner: Owner, audit_id: AuditId) -> Response:
 @router.get(
     "/{audit_id}/events",
     response_class=StreamingResponse,
-    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": event_of("AuditOut")}}}},
+    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": waiting.event_of("AuditOut")}}}},
 )
 async def audit_events(
     request: Request,
     owner: Owner,
     audit_id: AuditId,
-    last_event_id: Annotated[str, Header(description="The last event's id that was heard")] = waiting.FROM_START,
+    last_event_id: LastEventId = waiting.FROM_START,
 ) -> Response:
     """Progress as server-sent events: the audit's state first, then each change, until it is finished."""
-    service = service_of(request)
-    await run_in_threadpool(find, service, owner, audit_id)
-
-    def look() -> waiting.State | None:
-        there = service.audits.find(owner, audit_id)
-        return None if there is None else state_of(*there)
-
-    return waiting.events_of(service, keys.audit_events(audit_id), look, heard_last(last_event_id))
+    return await AUDITS.watch(service_of(request), owner, audit_id, last_event_id)
 
 
 @router.post("/{audit_id}/cancel", response_model=AuditOut, responses=documented(404, 409))
 def cancel_audit(request: Request, owner: Owner, audit_id: AuditId) -> AuditOut:
     """Stop an audit. What it has measured so far is dropped."""
-    service = service_of(request)
-    found, _ = find(service, owner, audit_id)
-    stopped = service.audits.cancel(found)
-    found, counts = find(service, owner, audit_id)
-    if not stopped and not found.cancelled:
-        received = found.status(counts)
-        raise Problem(409, "already_finished", f"expected an audit that is not finished, received one that {received}")
-    return audit_out(found, counts)
+    return audit_out(*AUDITS.cancel(service_of(request), owner, audit_id))
 
 
 @router.delete("/{audit_id}", status_code=204, responses=documented(404))
 def remove_audit(request: Request, owner: Owner, audit_id: AuditId) -> Response:
     """Stop an audit and remove it with its report."""
-    service = service_of(request)
-    found, _ = find(service, owner, audit_id)
-    service.audits.forget(found)
-    return Response(status_code=204)
-
-
-def find(service: Service, owner: str, audit_id: str) -> tuple[Audit, CellCounts]:
-    """The owner's audit; ``Problem`` 404 where there is none, or it is another's."""
-    found = service.audits.find(owner, audit_id)
-    if found is None:
-        raise Problem(404, "audit_not_found", f"expected an audit of yours, received {audit_id}: it may have run out")
-    return found
+    return AUDITS.remove(service_of(request), owner, audit_id)
 
 
 def state_of(audit: Audit, counts: CellCounts) -> waiting.State:
@@ -212,12 +170,17 @@ def state_of(audit: Audit, counts: CellCounts) -> waiting.State:
     return waiting.State(body, waiting.tag_of(*told), audit.finished_at is not None, body)
 
 
+AUDITS = Shelf(
+    "an audit", "audit_not_found", "/v1/audits", lambda service: service.audits, Audit.status, state_of, retry_after_s=5
+)
+
+
 def _made(service: Service, owner: str, asked: Asked, idempotency_key: str | None) -> Audit:
     """Store what is asked for and queue its planning; the audit made before, where the request is a repeated one."""
     store = service.audits
     idempotency = None
     if idempotency_key is not None:
-        idempotency = Idempotency(hashlib.sha256(idempotency_key.encode()).hexdigest(), asked.fingerprint())
+        idempotency = Idempotency.of(idempotency_key, asked.fingerprint())
         if before := store.made_by(owner, idempotency):
             return before
     store.check_room(owner)
@@ -237,7 +200,7 @@ def _made(service: Service, owner: str, asked: Asked, idempotency_key: str | Non
 
 def _with_report(service: Service, owner: str, audit_id: str) -> Audit:
     """The owner's audit where it has a report; ``Problem`` 409 or 410 where it has none yet, or no more."""
-    found, counts = find(service, owner, audit_id)
+    found, counts = AUDITS.find(service, owner, audit_id)
     if found.expired:
         raise Problem(410, "audit_expired", "the report of this audit has run out: it is kept for a limited time")
     if found.finished_at is None or found.cancelled or found.error is not None:

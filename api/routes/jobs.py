@@ -1,28 +1,25 @@
 """``/v1/jobs``: make one, list them, ask one, watch it, cancel it, remove it."""
 
-import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from redis.exceptions import RedisError
 
 from api import waiting
 from api.access import Owner
 from api.document import ACCEPTED, ARCHIVE, JOB_FORM, JOB_QUERY, body
-from api.problems import Problem, documented
+from api.problems import documented
 from api.requests import uploads
 from api.requests.schemas import JOB_ID, JobOut, JobPage, JobRequest
 from api.service import Service, job_out, service_of
+from api.shelf import USUAL_PAGE, IfNoneMatch, Limit, Shelf, Wait, key_header
 from captcha_solver.decoding.decode import Constraints, allowed_ids, parse_length
-from workers import keys
 from workers.jobs import webhooks
 from workers.jobs.record import Counts, Job, StoredOptions, chunk_size
-from workers.jobs.store import Idempotency, new_job
+from workers.jobs.store import new_job
+from workers.records import Idempotency
 
-USUAL_PAGE, LARGEST_PAGE = 50, 200
-LONGEST_WAIT_S = 60.0
-RETRY_AFTER_S = 1
 JobId = Annotated[str, Path(pattern=JOB_ID, description="A job's id")]
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -38,10 +35,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 async def submit(
     request: Request,
     owner: Owner,
-    idempotency_key: Annotated[
-        str | None,
-        Header(pattern=r"^[!-~]{1,255}$", description="The same key and request again: the same job, made once"),
-    ] = None,
+    idempotency_key: Annotated[str | None, key_header("job")] = None,
 ) -> Response:
     """Queue images: multipart ``files[]`` (at most 1,000; more as a zip), a zip, or JSON with base64.
 
@@ -52,19 +46,19 @@ async def submit(
     async with gate.through():
         intake = await uploads.read_job(request, service.settings)
         job = await run_in_threadpool(make_job, service, owner, intake, idempotency_key=idempotency_key)
-    return await accepted(service, owner, job)
+    return await JOBS.accepted(service, owner, job.id)
 
 
 @router.get("", response_model=JobPage, responses=documented())
 def jobs(
     request: Request,
     owner: Owner,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = USUAL_PAGE,
+    limit: Limit = USUAL_PAGE,
     cursor: Annotated[str | None, Query(pattern=JOB_ID)] = None,
 ) -> JobPage:
     """Your jobs, newest first."""
     page = service_of(request).store.page(owner, limit, cursor)
-    return JobPage(items=[job_out(*each) for each in page.jobs], next_cursor=page.next_cursor)
+    return JobPage(items=[job_out(*each) for each in page.items], next_cursor=page.next_cursor)
 
 
 @router.get(
@@ -76,42 +70,23 @@ async def job(
     request: Request,
     owner: Owner,
     job_id: JobId,
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for its end")] = 0,
-    if_none_match: Annotated[str | None, Header()] = None,
+    wait: Wait = 0,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """How far a job is; with ``wait``, as soon as it is finished, or after so many seconds."""
-    service = service_of(request)
-    asked = waiting.Asking(wait, if_none_match)
-    return await waiting.tell_state(
-        service,
-        keys.events(job_id),
-        lambda: state_of(*find(service, owner, job_id)),
-        asked,
-        retry_after_s=RETRY_AFTER_S,
-    )
+    return await JOBS.tell(service_of(request), owner, job_id, wait=wait, if_none_match=if_none_match)
 
 
 @router.post("/{job_id}/cancel", response_model=JobOut, responses=documented(404, 409))
 def cancel(request: Request, owner: Owner, job_id: JobId) -> JobOut:
     """Stop a job: its waiting images are dropped, its answers stay."""
-    service = service_of(request)
-    found, _ = find(service, owner, job_id)
-    stopped = service.store.cancel(found)
-    found, counts = find(service, owner, job_id)
-    if not stopped and not found.cancelled:
-        raise Problem(
-            409, "already_finished", f"expected a job that is not finished, received one that {found.status(counts)}"
-        )
-    return job_out(found, counts)
+    return job_out(*JOBS.cancel(service_of(request), owner, job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=documented(404))
 def remove(request: Request, owner: Owner, job_id: JobId) -> Response:
     """Stop a job and remove it with its answers."""
-    service = service_of(request)
-    found, _ = find(service, owner, job_id)
-    service.store.forget(found)
-    return Response(status_code=204)
+    return JOBS.remove(service_of(request), owner, job_id)
 
 
 def make_job(
@@ -132,8 +107,7 @@ def make_job(
     webhook = webhooks.check_url(options.webhook, settings) if options.webhook else None
     idempotency = None
     if idempotency_key is not None:
-        key_sha256 = hashlib.sha256(idempotency_key.encode()).hexdigest()
-        idempotency = Idempotency(key_sha256, intake.fingerprint())
+        idempotency = Idempotency.of(idempotency_key, intake.fingerprint())
         if before := store.made_by(owner, idempotency):
             return before
     total = len(intake.images)
@@ -172,23 +146,11 @@ def reading_options(service: Service, intake: uploads.Intake) -> StoredOptions:
     return StoredOptions(model, options.charset, options.length, options.fold_case, options.views)
 
 
-def find(service: Service, owner: str, job_id: str) -> tuple[Job, Counts]:
-    """The owner's job; ``Problem`` 404 where there is none, or it is another's."""
-    found = service.store.find(owner, job_id)
-    if found is None:
-        raise Problem(404, "job_not_found", f"expected a job of yours, received {job_id}: it may have run out")
-    return found
-
-
-async def accepted(service: Service, owner: str, job: Job) -> Response:
-    """202 for a job: where it is, and when to ask."""
-    state = state_of(*await run_in_threadpool(find, service, owner, job.id))
-    headers = {"Location": f"/v1/jobs/{job.id}", "Retry-After": str(RETRY_AFTER_S), "ETag": state.tag}
-    return Response(state.body, 202, headers, "application/json")
-
-
 def state_of(job: Job, counts: Counts) -> waiting.State:
     """What is told of a job."""
     told = (job.id, job.status(counts), job.finished_at, counts.done, counts.failed, counts.correct)
     body = job_out(job, counts).model_dump_json()
     return waiting.State(body, waiting.tag_of(*told), job.finished_at is not None, counts)
+
+
+JOBS = Shelf("a job", "job_not_found", "/v1/jobs", lambda service: service.store, Job.status, state_of, retry_after_s=1)

@@ -3,21 +3,19 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api import waiting
 from api.access import Owner
 from api.problems import Problem, documented
 from api.requests.schemas import ResultPage
-from api.routes.jobs import JobId, find, state_of
+from api.routes.jobs import JOBS, JobId
 from api.service import Service, service_of
-from workers import keys
+from api.shelf import LastEventId
 from workers.jobs.record import Job
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
@@ -35,21 +33,7 @@ FIELDS = (
     "expected",
     "correct",
 )
-EVENT_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
-LARGEST_ID = 2**64  # of each part of the id of an event in Redis
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def event_of(model: str) -> dict[str, Any]:
-    """The schema of a server-sent event whose data is a ``model``."""
-    data = {
-        "type": "string",
-        "contentMediaType": "application/json",
-        "contentSchema": {"$ref": f"#/components/schemas/{model}"},
-    }
-    kinds = {"enum": ["progress", "finished"]}
-    properties = {"event": kinds, "id": {"type": "string"}, "data": data}
-    return {"type": "object", "properties": properties, "required": ["event", "id", "data"]}
 
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -75,7 +59,7 @@ def results(
 ) -> Response:
     """The answers that there are, also while the job runs. As NDJSON or CSV all of them at once, unless limited."""
     service = service_of(request)
-    found, _ = find(service, owner, job_id)
+    found, _ = JOBS.find(service, owner, job_id)
     if found.expired:
         raise Problem(410, "job_expired", "the answers of this job have run out: they are kept for a limited time")
     media = chosen(",".join(request.headers.getlist("accept")))
@@ -89,29 +73,16 @@ def results(
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": event_of("JobOut")}}}},
+    responses={**documented(404), 200: {"content": {"text/event-stream": {"schema": waiting.event_of("JobOut")}}}},
 )
 async def events(
     request: Request,
     owner: Owner,
     job_id: JobId,
-    last_event_id: Annotated[str, Header(description="The last event's id that was heard")] = waiting.FROM_START,
+    last_event_id: LastEventId = waiting.FROM_START,
 ) -> Response:
     """Progress as server-sent events: the job's state first, then each change, until it is finished."""
-    service = service_of(request)
-    await run_in_threadpool(find, service, owner, job_id)
-
-    def look() -> waiting.State | None:
-        found = service.store.find(owner, job_id)
-        return None if found is None else state_of(*found)
-
-    return waiting.events_of(service, keys.events(job_id), look, heard_last(last_event_id))
-
-
-def heard_last(event_id: str) -> str:
-    """``event_id`` where it can be one of ours; a client that sends another hears everything from the start."""
-    match = EVENT_ID.fullmatch(event_id)
-    return event_id if match and max(map(int, match.groups())) < LARGEST_ID else waiting.FROM_START
+    return await JOBS.watch(service_of(request), owner, job_id, last_event_id)
 
 
 def chosen(accept: str, offered: Sequence[str] = (JSON, NDJSON, CSV)) -> str:

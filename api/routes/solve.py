@@ -15,7 +15,7 @@ from api.document import ACCEPTED, IMAGE, SOLVE_FORM, body
 from api.problems import Problem, documented
 from api.requests import uploads
 from api.requests.schemas import JobOut, SolveOut, SolveRequest
-from api.routes.jobs import accepted, make_job, reading_options
+from api.routes.jobs import JOBS, make_job, reading_options
 from api.service import service_of
 from workers import keys
 from workers.jobs.record import Job
@@ -54,7 +54,7 @@ async def solve(
         job = await run_in_threadpool(make_job, service, owner, intake, ttl_s=SOLVE_TTL_S, ahead=True)
         left_s = wait_s - (time.monotonic() - began)
         if left_s <= 0 or not await waiting.until_finished(service, keys.events(job.id), left_s):
-            return await accepted(service, owner, job)
+            return await JOBS.accepted(service, owner, job.id)
         item = await run_in_threadpool(_taken, service.store, job)
     if item is None:
         raise Problem(500, "internal_error", "the image has no answer")

@@ -36,6 +36,7 @@ from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.provenance import Provenance
 from captcha_solver.audit.runner import LeftOut
+from captcha_solver.records import parse_record
 
 SCHEMA_VERSION: Literal[1] = 1
 SCHEMA_FILE = "report.schema.json"  # beside this module
@@ -129,7 +130,7 @@ class Report:
 
 def parse_report(text: bytes) -> Report:
     """A ``report.json``; ``ValueError`` where it is none of this version. Fields of later ones are passed over."""
-    return msgspec.json.decode(text, type=Report)
+    return parse_record(Report, text, exact=False)
 
 
 def json_schema() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def audit_queued(request: QueueRequest, place: Place, out: Path) -> Report:
     try:
         return parse_report(found[JSON_FILE])
     except ValueError as error:
-        raise ServiceError(f"expected a report in {JSON_FILE} of audit {audit.id}, received {error}") from error
+        raise ServiceError(f"{JSON_FILE} of audit {audit.id}: {error}") from error
 
 
 def order_of(request: QueueRequest, out: Path) -> Order:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.auth import KeyRing
-from api.routes.results import heard_last
+from api.waiting import heard_last
 from captcha_solver.types import Sample
 from tests.api.conftest import Light
 from tests.api.services import MINE, Live, Served, answered, until

@@ -44,7 +44,10 @@ class Fake:
     def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         self.arming(inputs)
         self.prepared.append((labels, len(inputs.labelled)))
-        return PreparedAttack(lambda samples: [self._solution(sample, labels) for sample in samples], self.name)
+        return PreparedAttack(
+            lambda samples: [self._solution(sample, labels) for sample in samples],
+            hashlib.sha256(self.name.encode()).hexdigest(),
+        )
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         number = hashlib.sha256(sample.image).digest()[0]

@@ -22,7 +22,7 @@ from workers import keys
 from workers.audits.queue import AuditQueue
 from workers.audits.record import Audit, new_audit, packed
 from workers.audits.runner import PieceRunner
-from workers.audits.store import AuditStore, end, fetch
+from workers.audits.store import AUDITS, AuditStore, end
 from workers.connection import Client
 from workers.jobs.record import Upload
 from workers.queue import chunk_of
@@ -60,7 +60,8 @@ class FakeAttack:
             self.before()
             return [self._solution(sample, labels) for sample in samples]
 
-        return PreparedAttack(read, self.name, 1.5 if labels else 0.0, 0.5 if labels else None)
+        sha256 = hashlib.sha256(self.name.encode()).hexdigest()
+        return PreparedAttack(read, sha256, 1.5 if labels else 0.0, 0.5 if labels else None)
 
     def _solution(self, sample: Sample, labels: int) -> Solution:
         number = hashlib.sha256(sample.image).digest()[0]
@@ -133,7 +134,7 @@ def ending(redis: Client, queue: AuditQueue, files: Mapping[str, bytes]) -> Iter
     def work() -> None:
         while not over.wait(0.02):
             while place := next_piece(queue):
-                for audit, _ in fetch(redis, [place[0]]):
+                for audit, _ in AUDITS.fetch(redis, [place[0]]):
                     end(redis, audit, {}, {name: packed(data) for name, data in files.items()})
 
     with serving(redis):

@@ -15,8 +15,9 @@ from tests.fakes import FakeRecognizer, picture
 from workers import keys
 from workers.connection import Client
 from workers.jobs.reader import Reader
-from workers.jobs.record import Answer, Counts, Job, StoredOptions, Upload, new_job_id
-from workers.jobs.store import Idempotency, Store, fetch
+from workers.jobs.record import Answer, Counts, Job, StoredOptions, Upload
+from workers.jobs.store import JOBS, Store
+from workers.records import Idempotency, new_id
 
 TIMEOUT_S = 60
 FAKE_SHA256 = "f" * 64  # as FakeRecognizer has it
@@ -34,7 +35,7 @@ LIMITS: Limits = {"max_stored": 1000, "max_jobs": 50}
 def a_job(total: int = 5, *, chunk_size: int = 2, owner: str = "ann", **others: Any) -> Job:
     """A job that is not stored yet, created now and kept for an hour; 5 images make chunks of 2, 2 and 1."""
     now = time.time()
-    job = Job(new_job_id(), owner, total, chunk_size, StoredOptions("fake"), FAKE_SHA256, now, now + 3600)
+    job = Job(new_id("job"), owner, total, chunk_size, StoredOptions("fake"), FAKE_SHA256, now, now + 3600)
     return replace(job, **others)
 
 
@@ -56,12 +57,12 @@ def an_answer(index: int, by: str = "first", *, failed: bool = False, correct: b
 
 
 def counts_of(redis: Client, job: Job) -> Counts:
-    ((_, counts),) = fetch(redis, [job.id])
+    ((_, counts),) = JOBS.fetch(redis, [job.id])
     return counts
 
 
 def job_of(redis: Client, job: Job) -> Job:
-    ((found, _),) = fetch(redis, [job.id])
+    ((found, _),) = JOBS.fetch(redis, [job.id])
     return found
 
 
@@ -84,7 +85,7 @@ def holds_images(redis: Client, job: Job) -> bool:
     """Whether Redis keeps what only an unfinished job needs."""
     kept = [*(keys.images(job.id, chunk) for chunk in range(job.chunks)), keys.chunks(job.id)]
     kept += [keys.pending(job.id, chunk) for chunk in range(job.chunks)]
-    listed = redis.zscore(keys.OPEN, job.id) is not None or redis.sismember(keys.active_of(job.owner), job.id)
+    listed = redis.zscore(keys.OPEN, job.id) is not None or redis.zscore(keys.active_of(job.owner), job.id) is not None
     return bool(redis.exists(*kept) or redis.hexists(keys.STORED, job.id) or listed)
 
 

@@ -15,7 +15,7 @@ from captcha_solver.audit.runner import LeftOut
 from workers import keys
 from workers.audits.queue import AuditQueue
 from workers.audits.record import PLANNING, Audit
-from workers.audits.store import add_pieces, end, fetch, tell
+from workers.audits.store import AUDITS, add_pieces, end
 from workers.audits.work_record import Piece, left_out_json, left_out_of, packed_result, result_of
 from workers.connection import Client, Pipe
 
@@ -33,10 +33,9 @@ class Taken:
 
 def take(redis: Client, audit_id: str, number: int) -> Taken | None:
     """Begin a piece; None where there is nothing left of it to do."""
-    found = fetch(redis, [audit_id])
-    if not found or found[0][0].finished_at is not None or found[0][0].expired:
+    audit = AUDITS.unfinished(redis, audit_id)
+    if audit is None:
         return None
-    audit = found[0][0]
     with redis.pipeline() as pipe:
         pipe.sismember(keys.audit_pending(audit_id), number)
         pipe.hget(keys.audit_pieces(audit_id), str(number))
@@ -59,12 +58,12 @@ def _begin(redis: Client, audit: Audit, number: int, piece: Piece, error: str | 
         pipe.expireat(keys.audit_attempts(audit.id), round(audit.expires_at))
         pipe.hsetnx(keys.audit(audit.id), "started_at", repr(time.time()))
         pipe.hset(keys.audit(audit.id), "stage", piece.stage)
-        tell(pipe, audit, "progress")
+        AUDITS.tell(pipe, audit, "progress")
         return True
 
     if not redis.transaction(write, keys.audit(audit.id), value_from_callable=True):
         return None
-    begun = [each for each, _ in fetch(redis, [audit.id])] or [audit]
+    begun = [each for each, _ in AUDITS.fetch(redis, [audit.id])] or [audit]
     return Taken(begun[0], number, piece, int(redis.hget(keys.audit_attempts(audit.id), str(number)) or 1), error)
 
 
@@ -116,7 +115,7 @@ def put(redis: Client, taken: Taken, found: Result | LeftOut) -> bool:
             pipe.hincrby(keys.audit_counts(audit.id), "done", 1)
             for key in (results, left_out):
                 pipe.expireat(key, round(audit.expires_at))
-            tell(pipe, audit, "progress")
+            AUDITS.tell(pipe, audit, "progress")
         return open_still
 
     return bool(redis.transaction(write, pending, results, left_out, value_from_callable=True))

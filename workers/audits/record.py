@@ -1,7 +1,6 @@
 """The record of a queued audit and how far it is, to and from what Redis holds."""
 
 import json
-import secrets
 import time
 import zlib
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from captcha_solver.audit_settings import AuditSettings, Prices
 from workers.jobs.record import Status
+from workers.records import new_id
 
 PLANNING = "planning"  # the stage of a piece without cells: to find out what is to be done next
 
@@ -115,5 +115,4 @@ def unpacked(data: bytes) -> bytes:
 def new_audit(audit: Audit, ttl_s: int) -> Audit:
     """``audit`` under a new id that sorts by time, created now."""
     now = time.time()
-    made = f"aud_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
-    return replace(audit, id=made, created_at=now, expires_at=now + ttl_s)
+    return replace(audit, id=new_id("aud"), created_at=now, expires_at=now + ttl_s)

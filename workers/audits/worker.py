@@ -15,7 +15,7 @@ from workers.audits.recovery import sweep_audits
 from workers.audits.runner import INSTALLED, PieceRunner
 from workers.connection import connect
 from workers.settings import Settings
-from workers.worker import ChunkWorker, Ready, keep_working, new_name
+from workers.worker import QueueWorker, Ready, keep_working, new_name
 
 NICER = 10  # solving comes first where both share a core
 LEASE_S = 30  # a library of a training may hold Python's lock for seconds, and so the word that it lives
@@ -23,13 +23,13 @@ LEASE_S = 30  # a library of a training may hold Python's lock for seconds, and 
 log = structlog.get_logger("workers")
 
 
-class AuditWorker(ChunkWorker):
-    """RQ's worker as for chunks, on the queue of audits."""
+class AuditWorker(QueueWorker):
+    """Works on pieces of audits."""
 
     lease_s = LEASE_S
 
-    def __init__(self, queue: AuditQueue, settings: Settings, name: str) -> None:
-        super().__init__(queue, settings, name)
+    def __init__(self, queue: AuditQueue, name: str) -> None:
+        super().__init__(queue, name)
         self._queue = queue
 
     def look_after_all(self) -> None:
@@ -49,7 +49,7 @@ def run_audit_worker(settings: Settings, url: str, *, burst: bool = False, max_j
         INSTALLED.install(runner)
         ready = Ready(connect(url, retries=1), name, keys.AUDIT_WORKERS, {})
         keep_working(
-            lambda: AuditWorker(queue, settings, f"{name}-{uuid4().hex[:4]}"),
+            lambda: AuditWorker(queue, f"{name}-{uuid4().hex[:4]}"),
             runner,
             ready,
             burst=burst,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from workers import keys
 from workers.connection import Client, Pipe
 from workers.jobs.record import Answer, Job, Upload
-from workers.jobs.store import REMEMBERED_S, add_event, end, fetch
+from workers.jobs.store import JOBS, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,9 @@ class Chunk:
 
 def take(redis: Client, job_id: str, number: int, fetched: Mapping[bytes, bytes] | None = None) -> Chunk | None:
     """Begin a chunk; None where there is nothing left of it to do. ``fetched``: its images, where they are at hand."""
-    found = fetch(redis, [job_id])
-    if not found or found[0][0].finished_at is not None or found[0][0].expired:
+    job = JOBS.unfinished(redis, job_id)
+    if job is None:
         return None
-    job = found[0][0]
     with redis.pipeline() as pipe:
         pipe.smembers(keys.pending(job_id, number))
         pipe.hincrby(keys.attempts(job_id), str(number), 1)
@@ -55,7 +54,7 @@ def _start(redis: Client, job: Job) -> None:
         pipe.multi()
         if exists:
             pipe.hsetnx(keys.job(job.id), "started_at", repr(time.time()))
-            add_event(pipe, job, "started")
+            JOBS.tell(pipe, job, "started")
 
     redis.transaction(write, keys.job(job.id))
 
@@ -91,7 +90,7 @@ def record(redis: Client, chunk: Chunk, answers: Sequence[Answer]) -> int:
 
 def _write(pipe: Pipe, chunk: Chunk, answers: Sequence[Answer], *, last: bool) -> None:
     job = chunk.job
-    until = round(job.expires_at) + REMEMBERED_S
+    until = JOBS.until(job)
     failed = sum(answer.failed for answer in answers)
     pipe.hset(keys.results(job.id), mapping={str(answer.index): answer.body for answer in answers})
     pipe.expireat(keys.results(job.id), until)
@@ -107,4 +106,4 @@ def _write(pipe: Pipe, chunk: Chunk, answers: Sequence[Answer], *, last: bool) -
     if last:
         pipe.srem(keys.chunks(job.id), chunk.number)
         pipe.unlink(keys.images(job.id, chunk.number))
-    add_event(pipe, job, "progress")
+    JOBS.tell(pipe, job, "progress")

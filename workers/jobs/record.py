@@ -1,8 +1,6 @@
 """The nouns that travel through Redis: jobs, uploads, answers; each to and from what Redis holds."""
 
 import json
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -197,8 +195,3 @@ def _label_use(text: str) -> LabelUse:
 def chunk_size(images: int) -> int:
     """How many images go into one chunk of a job of ``images``."""
     return min(max(-(-images // CHUNKS_A_JOB), SMALLEST_CHUNK), LARGEST_CHUNK)
-
-
-def new_job_id() -> str:
-    """An id that sorts by time: milliseconds since the epoch, then 80 random bits."""
-    return f"job_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -20,7 +20,7 @@ from captcha_solver.errors import OptionError
 from workers import keys
 from workers.connection import Client, Pipe
 from workers.jobs.record import Counts, Job
-from workers.jobs.store import fetch
+from workers.jobs.store import JOBS
 from workers.settings import Settings
 
 SECRET_PREFIX = "whsec_"
@@ -76,7 +76,7 @@ def deliver_due(redis: Client, settings: Settings) -> None:
         tries = _claim(redis, job_id)
         if tries == 0:
             continue
-        found = fetch(redis, [job_id])
+        found = JOBS.fetch(redis, [job_id])
         if not found or found[0][0].webhook is None or _sent(*found[0], settings) or tries > len(WAITS_S):
             redis.zrem(keys.WEBHOOKS, job_id)
             redis.delete(keys.webhook_tries(job_id))

@@ -15,7 +15,7 @@ from tests.api.services import Served, answered
 from tests.api.test_problems import check
 from workers import keys
 from workers.jobs.record import Answer, refusal
-from workers.recovery import sweep
+from workers.jobs.recovery import sweep
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "=cmd|'/c calc'!A1"]
 

@@ -43,12 +43,12 @@ from workers.audits.queue import AuditQueue
 from workers.audits.record import Audit, CellCounts
 from workers.audits.recovery import sweep_audits
 from workers.audits.runner import INSTALLED, PieceRunner, do_piece
-from workers.audits.store import AuditStore, TooManyAuditsError, fetch
+from workers.audits.store import AUDITS, AuditStore, TooManyAuditsError
 from workers.audits.work_record import Piece, pieces_of
 from workers.connection import Client
 from workers.jobs.record import Status
-from workers.jobs.store import REMEMBERED_S, Idempotency, KeyReusedError
 from workers.queue import rq_id
+from workers.records import REMEMBERED_S, Idempotency, KeyReusedError
 from workers.recovery import LOST_AFTER_S
 from workers.redis_server import PrivateRedis
 
@@ -73,7 +73,7 @@ def samples() -> list[Sample]:
 
 
 def state(redis: Client, audit: Audit) -> tuple[Audit, CellCounts]:
-    ((found, counts),) = fetch(redis, [audit.id])
+    ((found, counts),) = AUDITS.fetch(redis, [audit.id])
     return found, counts
 
 
@@ -388,8 +388,8 @@ def test_owners_see_their_own_and_have_so_many(audits: AuditStore, samples: list
     mine = [begin(audits, samples) for _ in range(3)]
     other = begin(audits, samples, owner="bob")
     assert audits.find("ann", other.id) is None
-    assert [audit.id for audit, _ in audits.page("ann", 10).audits] == [each.id for each in reversed(mine)]
-    assert audits.page("ann", 2, mine[2].id).audits[0][0].id == mine[1].id
+    assert [audit.id for audit, _ in audits.page("ann", 10).items] == [each.id for each in reversed(mine)]
+    assert audits.page("ann", 2, mine[2].id).items[0][0].id == mine[1].id
     with pytest.raises(TooManyAuditsError, match="expected at most 3 unfinished audits"):
         audits.check_room("ann")
     audits.check_room("bob")

@@ -25,8 +25,8 @@ from workers.connection import Client, Pipe, connect
 from workers.jobs import chunk as chunks
 from workers.jobs.chunk import Chunk, begin_alone, record, take
 from workers.jobs.record import Answer, Counts, Job, Status, Upload
+from workers.jobs.recovery import sweep
 from workers.jobs.store import Store
-from workers.recovery import sweep
 from workers.redis_server import PrivateRedis
 
 pytestmark = pytest.mark.redis

@@ -15,9 +15,11 @@ from workers import keys
 from workers.connection import connect
 from workers.jobs.chunk import Chunk, record, take
 from workers.jobs.record import Counts, Job, Status
-from workers.jobs.store import Idempotency, Store, StoreFullError, TooManyJobsError
+from workers.jobs.recovery import sweep
+from workers.jobs.store import Store, StoreFullError, TooManyJobsError
 from workers.queue import ChunkQueue, rq_id
-from workers.recovery import LOST_AFTER_S, sweep
+from workers.records import Idempotency
+from workers.recovery import LOST_AFTER_S
 from workers.redis_server import PrivateRedis
 
 MAX_STORED, MAX_JOBS = 14, 4
@@ -238,11 +240,11 @@ class LifeCycle(RuleBasedStateMachine):
     def owners_see_their_jobs(self) -> None:
         for owner in OWNERS:
             own = [life for life in self.all if life.job.owner == owner]
-            listed = [job.id for job, _ in self.store.page(owner, 100).jobs]
+            listed = [job.id for job, _ in self.store.page(owner, 100).items]
             shown = [life.job.id for life in own if life.stage not in {"draft", "gone"}]
             assert listed == sorted(shown, reverse=True)
             active = {life.job.id for life in own if life.stage == "running"}
-            assert {each.decode() for each in self.redis.smembers(keys.active_of(owner))} == active
+            assert {each.decode() for each in self.redis.zrange(keys.active_of(owner), 0, -1)} == active
 
 
 @pytest.mark.redis

@@ -10,7 +10,8 @@ import pytest
 from captcha_solver.types import Character, Reading, Solution
 from tests.workers.some_jobs import a_job
 from workers.connection import Client
-from workers.jobs.record import Counts, Job, Status, StoredOptions, answer, chunk_size, new_job_id, refusal
+from workers.jobs.record import Counts, Job, Status, StoredOptions, answer, chunk_size, refusal
+from workers.records import new_id
 
 PLAIN = Job("job_1", "ann", 5, 2, StoredOptions("sliding"), "ab" * 32, 1_700_000_000.25, 1_700_003_600.125)
 FULL = Job(
@@ -105,7 +106,7 @@ def test_chunk_size(images: int, size: int) -> None:
 
 
 def test_ids_sort_by_time() -> None:
-    first, second = new_job_id(), new_job_id()
+    first, second = new_id("job"), new_id("job")
     assert re.fullmatch(r"job_[0-9a-f]{32}", first)
     assert first[:16] <= second[:16]
     assert first != second

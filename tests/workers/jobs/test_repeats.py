@@ -10,9 +10,10 @@ import pytest
 from tests.workers.lossy import LossyWire
 from tests.workers.some_jobs import LIMITS, a_job, events_of, keys_of, submit, uploads
 from workers.connection import Client, Pipe, connect
-from workers.jobs.record import Job
-from workers.jobs.store import Idempotency, KeyReusedError, Store
+from workers.jobs.record import Counts, Job
+from workers.jobs.store import Store
 from workers.queue import ChunkQueue
+from workers.records import Idempotency, KeyReusedError, Records
 from workers.redis_server import PrivateRedis
 
 pytestmark = pytest.mark.redis
@@ -46,7 +47,7 @@ def test_another_request_under_the_same_key_is_refused(store: Store, redis: Clie
         store.made_by("ann", other)
     with pytest.raises(KeyReusedError, match="used for another request"):
         submit(store, a_job(2), same_as=other)
-    assert len(store.page("ann", 10).jobs) == 1
+    assert len(store.page("ann", 10).items) == 1
 
 
 def test_keys_are_an_owners_own(store: Store) -> None:
@@ -61,26 +62,24 @@ def test_a_forgotten_job_frees_its_key(store: Store) -> None:
     assert submit(store, a_job(1), same_as=REQUEST).id != first.id
 
 
-class Racing(Store):
-    """Lets another commit the same request between the look for a job made before and the MULTI."""
+def test_of_two_commits_at_once_one_is_made(
+    store: Store, redis: Client, queue: ChunkQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another commits the same request between the look for a job made before and the MULTI."""
+    looked, rival = Records.made_by, a_job(2)
+    rivals = [rival]
 
-    rival: Job | None = None
-
-    def _made_by(self, redis: Client | Pipe, owner: str, idempotency: Idempotency) -> Job | None:
-        found = super()._made_by(redis, owner, idempotency)
-        if self.rival is None:
-            self.rival = a_job(2)
-            submit(Store(self.redis, self.queue, **LIMITS), self.rival, same_as=idempotency)
+    def racing(self: Records[Job, Counts], redis: Client | Pipe, owner: str, idempotency: Idempotency) -> Job | None:
+        found = looked(self, redis, owner, idempotency)
+        if rivals:
+            submit(store, rivals.pop(), same_as=idempotency)
         return found
 
-
-def test_of_two_commits_at_once_one_is_made(redis: Client, queue: ChunkQueue) -> None:
-    store = Racing(redis, queue, **LIMITS)
     late = a_job(2)
+    monkeypatch.setattr(Records, "made_by", racing)
     made = submit(store, late, same_as=REQUEST)
-    assert store.rival is not None
-    assert made == store.rival
-    assert [job for job, _ in store.page("ann", 10).jobs] == [made]
+    assert made == rival
+    assert [job for job, _ in store.page("ann", 10).items] == [made]
     assert keys_of(redis, late) == set()
     assert (store.stored(), len(queue)) == (2, 1)
 

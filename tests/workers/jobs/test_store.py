@@ -17,20 +17,10 @@ from workers import keys
 from workers.connection import Client
 from workers.jobs.chunk import record, take
 from workers.jobs.record import Counts, Status, Upload
-from workers.jobs.store import (
-    DRAFT_TTL_S,
-    EVENTS_KEPT,
-    REMEMBERED_S,
-    Idempotency,
-    Store,
-    StoreFullError,
-    TooManyJobsError,
-    add_event,
-    end,
-    new_job,
-)
+from workers.jobs.recovery import sweep
+from workers.jobs.store import JOBS, Store, StoreFullError, TooManyJobsError, end, new_job
 from workers.queue import ChunkQueue, rq_id
-from workers.recovery import sweep
+from workers.records import DRAFT_TTL_S, EVENTS_KEPT, REMEMBERED_S, Idempotency
 
 pytestmark = pytest.mark.redis
 REQUEST = Idempotency("k" * 64, "f" * 64)
@@ -135,14 +125,14 @@ def test_pages_go_from_new_to_old(store: Store) -> None:
     seen, cursor, sizes = [], None, []
     while True:
         page = store.page("ann", 2, cursor)
-        seen += [job.id for job, _ in page.jobs]
-        sizes.append(len(page.jobs))
+        seen += [job.id for job, _ in page.items]
+        sizes.append(len(page.items))
         cursor = page.next_cursor
         if cursor is None:
             break
     assert seen == ids[::-1]
     assert sizes == [2, 2, 1]
-    assert store.page("nobody", 2).jobs == []
+    assert store.page("nobody", 2).items == []
 
 
 def test_a_full_last_page_has_no_next(store: Store) -> None:
@@ -154,7 +144,7 @@ def test_a_full_last_page_has_no_next(store: Store) -> None:
 def test_a_page_leaves_out_what_has_run_out(store: Store, redis: Client) -> None:
     kept, gone = submit(store, a_job(1)), submit(store, a_job(1))
     redis.delete(keys.job(gone.id))
-    assert [job.id for job, _ in store.page("ann", 5).jobs] == [kept.id]
+    assert [job.id for job, _ in store.page("ann", 5).items] == [kept.id]
     assert redis.zrange(keys.jobs_of("ann"), 0, -1) == [kept.id.encode()]
 
 
@@ -235,7 +225,7 @@ def test_nothing_is_left_of_a_forgotten_job(store: Store, redis: Client, queue: 
     sweep(redis, queue)
     assert keys_of(redis, job) == set()
     assert store.find("ann", job.id) is None
-    assert store.page("ann", 5).jobs == []
+    assert store.page("ann", 5).items == []
     for key in (keys.OPEN, keys.EXPIRY, keys.STORED, keys.WEBHOOKS, keys.SUSPECTS, keys.active_of("ann")):
         assert not redis.exists(key), key
 
@@ -273,7 +263,7 @@ def test_events_are_kept_within_bounds(store: Store, redis: Client) -> None:
     job = submit(store, a_job(1))
     with redis.pipeline() as pipe:
         for _ in range(total):
-            add_event(pipe, job, "progress")
+            JOBS.tell(pipe, job, "progress")
         pipe.execute()
     assert EVENTS_KEPT <= redis.xlen(keys.events(job.id)) < total
 

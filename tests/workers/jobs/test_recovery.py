@@ -6,13 +6,14 @@ import pytest
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from tests.workers.some_jobs import a_job, an_answer, counts_of, events_of, holds_images, job_of, keys_of, submit
-from workers import keys, recovery
+from workers import keys
 from workers.connection import Client
 from workers.jobs.chunk import record, take
 from workers.jobs.record import Counts, Job, Status
-from workers.jobs.store import Store
+from workers.jobs.recovery import sweep
+from workers.jobs.store import JOBS, Store
 from workers.queue import ChunkQueue, rq_id
-from workers.recovery import LOST_AFTER_S, SWEEP_EVERY_S, sweep
+from workers.recovery import LOST_AFTER_S, SWEEP_EVERY_S
 
 pytestmark = pytest.mark.redis
 
@@ -172,7 +173,7 @@ def test_one_sweep_at_a_time(store: Store, redis: Client, queue: ChunkQueue) -> 
 def test_a_job_removed_as_it_expires_stays_removed(store: Store, redis: Client) -> None:
     job = submit(store, a_job(2))
     store.forget(job)
-    recovery._expire_job(redis, job)  # a sweep that had read of it before
+    JOBS.expire(redis, job)  # a sweep that had read of it before
     assert keys_of(redis, job) == set()
 
 
