@@ -27,6 +27,7 @@ from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path
 from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.solver import load_solver
+from captcha_solver.texts import same_text
 from captcha_solver.training.loop import train
 from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.task import TrainSettings
@@ -96,7 +97,9 @@ def scored(bundle: str, groups: Mapping[str, Images]) -> dict[str, Right]:
     right = {}
     for name, images in groups.items():
         solutions = solver.solve_batch([image for image, _ in images])
-        right[name] = np.array([s.text.casefold() == t.casefold() for s, (_, t) in zip(solutions, images, strict=True)])
+        right[name] = np.array(
+            [same_text(t, s.text, fold_case=True) for s, (_, t) in zip(solutions, images, strict=True)]
+        )
     return right
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.errors import DatasetError, ImageError, OptionError, SetupError
+from captcha_solver.files import whole_file
 from captcha_solver.folders.contents import Finder, look_into
 from captcha_solver.folders.labels_csv import (
     HEADER,
@@ -147,9 +148,11 @@ def write_folder(samples: Iterable[Sample], folder: Path) -> int:
     if held is not None:
         raise OptionError(f"{folder}: expected a new or empty folder, received one that holds {held.name}")
     count = 0
-    unfinished = folder / f".{LABELS}.part"
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        with (
+            whole_file(folder / LABELS) as unfinished,
+            unfinished.open("w", encoding="utf-8", newline="") as stream,
+        ):
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(HEADER)
             for sample in samples:
@@ -157,11 +160,8 @@ def write_folder(samples: Iterable[Sample], folder: Path) -> int:
                 name = sample.id if Path(sample.id).suffix else f"{sample.id}.png"
                 (folder / name).write_bytes(sample.image)
                 writer.writerow((name, sample.text))
-        unfinished.replace(folder / LABELS)
     except OSError as error:
         raise SetupError(f"{folder}: could not write ({error.strerror or error})") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
 from captcha_solver.decoding.decode import FREE, Constraints, allowed_ids
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import AUTO, Runtime, load_runtime
@@ -71,12 +72,10 @@ class Recognizer(Protocol):
         ...
 
 
-class Sliding:
-    """One network over the unsegmented strip, read with CTC."""
+class BundleRecognizer:
+    """What a recognizer takes from its bundle, whatever its route."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
-        from captcha_solver.sliding.strip import SlideSettings
-
         self.name = bundle.name
         self.charset = bundle.charset
         self.model_sha256 = bundle.sha256
@@ -84,9 +83,18 @@ class Sliding:
         self.length = bundle.length
         self.alphabet = bundle.alphabet
         self.views = bundle.views
-        self._settings = read_settings(bundle, SlideSettings)
         self.runtime = runtime.name
         self._runtime = runtime
+
+
+class Sliding(BundleRecognizer):
+    """One network over the unsegmented strip, read with CTC."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        from captcha_solver.sliding.strip import SlideSettings
+
+        super().__init__(bundle, runtime)
+        self._settings = read_settings(bundle, SlideSettings)
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """One network call a strip width, so that an answer never depends on what else is in the batch."""
@@ -102,24 +110,16 @@ class Sliding:
         return [scores[place] for place in range(len(images))]
 
 
-class Segmented:
+class Segmented(BundleRecognizer):
     """Cuts the image into candidate glyphs, classifies all at once, and keeps the best path through them."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
         from captcha_solver.segmented.path import SegmentSettings
 
-        self.name = bundle.name
-        self.charset = bundle.charset
-        self.model_sha256 = bundle.sha256
-        self.temperature = bundle.temperature
-        self.length = bundle.length
-        self.alphabet = bundle.alphabet
-        self.views = bundle.views
+        super().__init__(bundle, runtime)
         settings = dict(bundle.settings)
         self._reject_below = float(settings.pop(REJECT_BELOW, 0.0))
         self._settings = read_settings(replace(bundle, settings=settings), SegmentSettings)
-        self.runtime = runtime.name
-        self._runtime = runtime
 
     def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
         """The best path through each image's candidates that obeys ``constraints``."""
@@ -205,13 +205,6 @@ def check_logits(logits: NDArray[np.float32], count: int, charset: Charset) -> N
         )
     if not np.isfinite(logits).all():
         raise ValueError("expected finite logits, received NaN or infinity")
-
-
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of (..., C) logits as log-probabilities, float32."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    normalised: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return normalised.astype(np.float32)
 
 
 def reject(log_probs: NDArray[np.float32], below: float) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from captcha_solver.charset import Charset
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver
 from captcha_solver.statistics import edits, wilson
+from captcha_solver.texts import folded
 from captcha_solver.types import Sample, Trial
 
 
@@ -82,11 +83,11 @@ def unreadable(trials: Iterable[Trial]) -> list[Trial]:
 
 def unknown_characters(samples: Iterable[Sample], charset: Charset, *, fold_case: bool = False) -> tuple[int, str]:
     """How many labels hold characters that ``charset`` lacks, and which characters these are, sorted."""
-    known = set(charset.symbols.casefold() if fold_case else charset.symbols)
-    lacking = [set(sample.text.casefold() if fold_case else sample.text) - known for sample in samples]
+    known = set(folded(charset.symbols, fold_case=fold_case))
+    lacking = [set(folded(sample.text, fold_case=fold_case)) - known for sample in samples]
     return sum(map(bool, lacking)), "".join(sorted(set().union(*lacking)))
 
 
 def _texts(trial: Trial, fold_case: bool) -> tuple[str, str]:
     truth, answer = trial.truth, trial.solution.text
-    return (truth.casefold(), answer.casefold()) if fold_case else (truth, answer)
+    return folded(truth, fold_case=fold_case), folded(answer, fold_case=fold_case)

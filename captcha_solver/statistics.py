@@ -113,8 +113,10 @@ def risk_coverage(confidences: Sequence[float], solved: Sequence[bool]) -> Cover
     return Coverage(counts / max(len(sure), 1), np.cumsum(right)[ends] / counts, sure[ends])
 
 
-def calibration_error(confidences: Sequence[float], solved: Sequence[bool]) -> float:
-    """Expected calibration error (Naeini et al. 2015) over bins of equal width, 0-1."""
+def calibration_error(
+    confidences: Sequence[float] | NDArray[np.floating], solved: Sequence[bool] | NDArray[np.bool_]
+) -> float:
+    """Expected calibration error (Naeini et al. 2015, Guo et al. 2017) over 15 bins of equal width, 0-1."""
     sure, right = np.asarray(confidences, float), np.asarray(solved, float)
     if not len(sure):
         return 0.0
@@ -144,10 +146,27 @@ def wilson(solved: int, n: int, z: float = Z_95) -> tuple[float, float]:
 
 def edits(truth: str, answer: str) -> int:
     """Levenshtein distance: fewest single-character changes that turn ``answer`` into ``truth``."""
-    above = list(range(len(answer) + 1))
-    for row, wanted in enumerate(truth, start=1):
-        here = [row]
-        for column, given in enumerate(answer, start=1):
-            here.append(min(here[-1] + 1, above[column] + 1, above[column - 1] + (wanted != given)))
-        above = here
-    return above[-1]
+    return sum(true != read for true, read in align(truth, answer))
+
+
+def align(truth: str, text: str) -> list[tuple[str, str]]:
+    """Pairs (true, read) of a cheapest alignment, in order; ``""`` where a character was dropped or added."""
+    rows = [list(range(len(text) + 1))]
+    for i, true in enumerate(truth, 1):
+        row = [i]
+        for j, read in enumerate(text, 1):
+            row.append(min(rows[-1][j - 1] + (true != read), rows[-1][j] + 1, row[-1] + 1))
+        rows.append(row)
+    pairs: list[tuple[str, str]] = []
+    i, j = len(truth), len(text)
+    while i or j:
+        if i and j and rows[i][j] == rows[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((truth[i], text[j]))
+        elif i and rows[i][j] == rows[i - 1][j] + 1:
+            i -= 1
+            pairs.append((truth[i], ""))
+        else:
+            j -= 1
+            pairs.append(("", text[j]))
+    return pairs[::-1]

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.designs.fonts import families
 from captcha_solver.errors import BundleError, CaptchaSolverError
 from captcha_solver.models.bundle import Bundle, load_bundle
@@ -26,7 +27,6 @@ from captcha_solver.models.runtimes import OnnxRuntime, Runtime
 from captcha_solver.models.save import amend_bundle
 from captcha_solver.quiet import sieved_stderr
 from captcha_solver.statistics import wilson
-from captcha_solver.training.finishing.calibration import log_softmax
 from captcha_solver.training.tasks.digit_images import (
     STROKES,
     Digits,
@@ -86,7 +86,7 @@ class _Asked:
         batch = images.astype(np.float32)[..., None] / np.float32(255)
         parts = [self.runtime.run(batch[i : i + BATCH]) for i in range(0, len(batch), BATCH)]
         logits = np.concatenate(parts)
-        best = log_softmax(logits)[:, 1:].argmax(axis=1)
+        best = log_softmax(logits.astype(np.float64))[:, 1:].argmax(axis=1)
         return Answers(best, digit_certainty(logits) >= self.threshold)
 
     def read(self, what: str, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> Figure:

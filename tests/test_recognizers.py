@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.recognizers import (
@@ -14,7 +15,6 @@ from captcha_solver.recognizers import (
     Segmented,
     Sliding,
     bundle_path,
-    log_softmax,
     read_settings,
     reject,
     same_width,

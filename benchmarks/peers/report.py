@@ -14,6 +14,7 @@ from benchmarks.peers.contenders import Contender
 from benchmarks.peers.measure import Labelled, Round
 from benchmarks.peers.sureness import SAFE, PeerAnswer, Sureness, judged, sureness
 from captcha_solver.statistics import wilson
+from captcha_solver.texts import same_text
 
 YARDSTICK = "ddddocr (default)"
 
@@ -67,7 +68,7 @@ def rate(labelled: Labelled, texts: Sequence[str]) -> Rate:
     """Count what is right; every image counts, read or not."""
     pairs = list(zip(labelled.texts, texts, strict=True))
     exact = sum(truth == text for truth, text in pairs)
-    folded = sum(truth.casefold() == text.casefold() for truth, text in pairs)
+    folded = sum(same_text(truth, text, fold_case=True) for truth, text in pairs)
     return Rate(labelled.name, len(pairs), exact, folded)
 
 

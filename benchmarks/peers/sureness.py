@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from captcha_solver.texts import same_text
+
 SAFE = 0.995  # the precision from which answers are used unseen
 
 
@@ -59,7 +61,7 @@ def judged(truths: Sequence[str], answers: Sequence[PeerAnswer]) -> list[Judged]
     for truth, answer in zip(truths, answers, strict=True):
         if answer.confidence is None:
             return None
-        right = truth.casefold() == answer.text.casefold()
+        right = same_text(truth, answer.text, fold_case=True)
         made.append(Judged(answer.confidence if answer.text else 0.0, right))
     return made
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 from captcha_solver.audit.figures import AttackName, Count, Labels, said
 from captcha_solver.errors import DatasetError, SetupError
+from captcha_solver.files import write_whole
 from captcha_solver.records import Record, parse_record
 from captcha_solver.report_files import CELLS, TRIALS
+from captcha_solver.texts import same_text
 from captcha_solver.types import Sample, Solution
 
 UNLIMITED = -1  # labels: as many as the attacker cares to draw
@@ -52,9 +54,7 @@ class TrialRecord:
     failure: str | None
 
     def solved(self, *, fold_case: bool) -> bool:
-        if fold_case:
-            return bool(self.truth) and self.truth.casefold() == self.text.casefold()
-        return bool(self.truth) and self.truth == self.text
+        return bool(self.truth) and same_text(self.truth, self.text, fold_case=fold_case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,9 @@ class Ledger:
         self._write(CELLS, map(_entry, results))
 
     def _write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
-        part = self._folder / f".{name}.part"
         try:
-            part.write_bytes(b"".join(map(_line, rows)))
-            part.replace(self._folder / name)
+            write_whole(self._folder / name, b"".join(map(_line, rows)))
         except OSError as error:
-            _cut(part, None)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> SetupError:

@@ -3,7 +3,6 @@
 Tested in ``tests/audit/test_report.py``.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from captcha_solver.audit.findings import findings
 from captcha_solver.audit.pages import page
 from captcha_solver.audit.report import Report, build
 from captcha_solver.errors import SetupError
+from captcha_solver.files import write_whole
 from captcha_solver.image import encode_png
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, SHEET_FILE
 from captcha_solver.sheet import SheetAnswer, SheetCell, contact_sheet
@@ -48,15 +48,10 @@ def write_facts(facts: Facts, out: Path) -> None:
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
     """Write files, each whole or not at all."""
-    parts = {name: out / f".{name}.part" for name in files}
     try:
-        for name, part in parts.items():
-            part.write_bytes(files[name])
-            part.replace(out / name)
+        for name, data in files.items():
+            write_whole(out / name, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            for part in parts.values():
-                part.unlink(missing_ok=True)
         raise SetupError(f"{out}: could not write the report ({error.strerror}); the trials are kept") from error
 
 

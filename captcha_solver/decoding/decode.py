@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset
 from captcha_solver.decoding.ctc import align, best_text
+from captcha_solver.decoding.probabilities import Run, log_softmax, runs
 from captcha_solver.errors import OptionError
 from captcha_solver.types import Character, Reading, Scores
 
@@ -66,15 +67,6 @@ class Constraints:
 FREE = Constraints()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One emitted class: its column in the narrowed rows, and the rows ``start..stop-1`` it came from."""
-
-    column: int
-    start: int
-    stop: int
-
-
 def parse_length(spec: str | int) -> tuple[int, int]:
     """Smallest and largest length of ``4`` or ``4-6``; ``OptionError`` for anything else."""
     match = re.fullmatch(r"\s*([0-9]{1,4})(?:\s*-\s*([0-9]{1,4}))?\s*", str(spec))
@@ -116,8 +108,8 @@ def decode_all(
         return []
     rows = np.concatenate([each.log_probs for each in scores])
     narrowed = rows if len(classes) == charset.classes else rows[:, classes]
-    log_probs = _log_softmax(narrowed.astype(np.float64))
-    probs = np.exp(log_probs if temperature == 1 else _log_softmax(log_probs / temperature))
+    log_probs = _log_probs(narrowed.astype(np.float64))
+    probs = np.exp(log_probs if temperature == 1 else _log_probs(log_probs / temperature))
     symbols = ["" if id_ == NOTHING else charset.symbols[id_ - 1] for id_ in classes]
     stops = np.cumsum([len(each.log_probs) for each in scores]).tolist()
     readings = []
@@ -128,7 +120,7 @@ def decode_all(
 
 
 def _reading(
-    scores: Scores, pieces: list[_Piece], probs: NDArray[np.float64], symbols: list[str], constraints: Constraints
+    scores: Scores, pieces: list[Run], probs: NDArray[np.float64], symbols: list[str], constraints: Constraints
 ) -> Reading:
     if not pieces or not constraints.allows_length(len(pieces)):
         return EMPTY
@@ -155,34 +147,23 @@ def allowed_ids(charset: Charset, constraints: Constraints) -> list[int]:
     return [NOTHING, *ids]
 
 
-def _read_ctc(log_probs: LogProbs, constraints: Constraints) -> list[_Piece]:
+def _read_ctc(log_probs: LogProbs, constraints: Constraints) -> list[Run]:
     """Pieces of a CTC output (Graves et al. 2006).
 
     The best path stands where its length is allowed and it is either all that is asked for, or more probable
     than everything else together (so that no search could find better).
     """
     path = log_probs.argmax(axis=1)
-    pieces = _runs(path)
+    pieces = runs(path)
     if not constraints.fixes_length:
         return pieces
     if constraints.allows_length(len(pieces)) and float(log_probs.max(axis=1).sum()) > SURE:
         return pieces
     text = best_text(log_probs, constraints.min_length or 1, constraints.max_length)
-    return [_Piece(*piece) for piece in align(log_probs, text)]
+    return [Run(*piece) for piece in align(log_probs, text)]
 
 
-def _runs(path: NDArray[np.int64]) -> list[_Piece]:
-    """Runs of equal, non-zero entries of a (T,) path."""
-    pieces, before, start = [], NOTHING, 0
-    for step, column in enumerate([*path.tolist(), NOTHING]):
-        if column != before:
-            if before != NOTHING:
-                pieces.append(_Piece(before, start, step))
-            before, start = column, step
-    return pieces
-
-
-def _read_segments(log_probs: LogProbs, constraints: Constraints) -> list[_Piece]:
+def _read_segments(log_probs: LogProbs, constraints: Constraints) -> list[Run]:
     """Pieces of segments, a row each: those, in the allowed number, that gain most over "nothing here".
 
     Rows are independent, so taking the largest gains is the exact maximum of the summed log-probabilities.
@@ -193,17 +174,14 @@ def _read_segments(log_probs: LogProbs, constraints: Constraints) -> list[_Piece
     low = constraints.min_length or 0
     high = len(gains) if constraints.max_length is None else constraints.max_length
     rows = np.sort(np.argsort(-gains, kind="stable")[: min(max(wanted, low), high)])
-    return [_Piece(int(best[row]), int(row), int(row) + 1) for row in rows]
+    return [Run(int(best[row]), int(row), int(row) + 1) for row in rows]
 
 
-def _span(scores: Scores, piece: _Piece) -> tuple[float, float]:
+def _span(scores: Scores, piece: Run) -> tuple[float, float]:
     """Image columns from the left of the piece's first row to the right of its last: rows go left to right."""
     return float(scores.spans_px[piece.start, 0]), float(scores.spans_px[piece.stop - 1, 1])
 
 
-def _log_softmax(values: LogProbs) -> LogProbs:
+def _log_probs(values: LogProbs) -> LogProbs:
     """Rows of (T, C) normalised to log-probabilities; log 0 becomes ``FLOOR``."""
-    floored = np.maximum(values, FLOOR)
-    shifted = floored - floored.max(axis=1, keepdims=True, initial=FLOOR)
-    normalised: LogProbs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return np.maximum(normalised, FLOOR)
+    return np.asarray(np.maximum(log_softmax(np.maximum(values, FLOOR)), FLOOR), np.float64)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.errors import SetupError
+from captcha_solver.files import whole_file
 from captcha_solver.models.compact import pack_keras, pack_onnx
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.quiet import silent
@@ -29,10 +30,9 @@ def write_keras(model: Any, path: Path) -> None:
     """``model.keras`` without the optimizer's state: the same network, never compiled, with the same weights."""
     plain = type(model).from_config(model.get_config())
     plain.set_weights(model.get_weights())
-    temporary = path.with_name(f".part-{path.name}")
-    plain.save(temporary)
-    pack_keras(temporary)
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        plain.save(unfinished)
+        pack_keras(unfinished)
 
 
 def write_onnx(keras_path: Path, path: Path, weights: Sequence[NDArray[np.float32]]) -> None:
@@ -42,13 +42,12 @@ def write_onnx(keras_path: Path, path: Path, weights: Sequence[NDArray[np.float3
     one backend only, so that another backend's export runs in a process of its own.
     """
     require_exporters(*EXPORTERS)
-    temporary = path.with_name(f".part-{path.name}")
-    if import_keras().backend.backend() == "tensorflow":
-        export(keras_path, temporary)
-    else:
-        _export_elsewhere(keras_path, temporary)
-    pack_onnx(temporary, weights)
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        if import_keras().backend.backend() == "tensorflow":
+            export(keras_path, unfinished)
+        else:
+            _export_elsewhere(keras_path, unfinished)
+        pack_onnx(unfinished, weights)
 
 
 def require_exporters(*names: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from captcha_solver.charset import Charset
 from captcha_solver.errors import SetupError
+from captcha_solver.files import write_whole
 from captcha_solver.models.bundle import (
     FORMAT,
     INT8_FILE,
@@ -85,6 +86,4 @@ def amend_bundle(
 
 
 def _write_manifest(folder: Path, manifest: Mapping[str, JSON]) -> None:
-    temporary = folder / f".{MANIFEST}.part"
-    temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())

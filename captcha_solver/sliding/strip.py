@@ -51,7 +51,7 @@ def to_strips(images: Sequence[Rgb], settings: SlideSettings) -> list[Strip]:
     """Each (H, W, 3) uint8 image as a ``Strip``: scaled, its contrast stretched, ink dark on light."""
     strips = []
     for each in levelled(images, settings):
-        padded = pad_right(each.pixels, _stepped(each.pixels.shape[1], settings.width_step_px))
+        padded = pad_right(each.pixels, stepped(each.pixels.shape[1], settings))
         strips.append(Strip(padded * np.float32(1 / 255), each.px_per_column))
     return strips
 
@@ -100,8 +100,9 @@ def pad_right(strip: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.copyMakeBorder(strip, 0, 0, 0, missing, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _stepped(width: int, step: int) -> int:
-    return -(-width // step) * step
+def stepped(width: int, settings: SlideSettings) -> int:
+    """A strip's width in pixels rounded up to the network's step."""
+    return -(-width // settings.width_step_px) * settings.width_step_px
 
 
 def spans(strip: Strip, steps: int) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.errors import BundleError, SetupError
+from captcha_solver.files import whole_file
 
 FOLDER = "checkpoint"
 FILE = "last.npz"
@@ -57,10 +58,8 @@ def save_checkpoint(out: Path, state: State, fingerprint: str) -> None:
     header = json.dumps({"fingerprint": fingerprint, "progress": asdict(state.progress)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"part-{FILE}"
-        with temporary.open("wb") as file:
+        with whole_file(folder / FILE) as unfinished, unfinished.open("wb") as file:
             np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-        temporary.replace(folder / FILE)
     except OSError as error:
         raise SetupError(f"expected to write a checkpoint to {folder}, received: {error}") from error
 

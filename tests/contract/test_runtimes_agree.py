@@ -8,11 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from captcha_solver.decoding.decode import Constraints, decode
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design, parse_design
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import RUNTIMES, Runtime, load_runtime
-from captcha_solver.recognizers import RECOGNIZERS, log_softmax
+from captcha_solver.recognizers import RECOGNIZERS
 from captcha_solver.segmented.path import Candidates, SegmentSettings, candidates
 from captcha_solver.types import Batch, Rgb
 

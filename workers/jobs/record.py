@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from captcha_solver.folders.labels_csv import LabelUse
+from captcha_solver.texts import same_text
 from captcha_solver.types import Solution
 
 SMALLEST_CHUNK, LARGEST_CHUNK = 16, 256
@@ -158,7 +159,7 @@ def _answer(
     index: int, name: str, label: str | None, solution: Solution | None, error: dict[str, str] | None, fold_case: bool
 ) -> Answer:
     text = solution.text if solution and not error else None
-    correct = None if label is None else text is not None and _same(text, label, fold_case)
+    correct = None if label is None else text is not None and same_text(label, text, fold_case=fold_case)
     item: dict[str, Any] = {
         "index": index,
         "id": name,
@@ -181,10 +182,6 @@ def _answer(
     if label is not None:
         item |= {"expected": label, "correct": correct}
     return Answer(index, error is not None, correct, json.dumps(item, ensure_ascii=False, separators=(",", ":")))
-
-
-def _same(text: str, label: str, fold_case: bool) -> bool:
-    return text.casefold() == label.casefold() if fold_case else text == label
 
 
 def _label_use(text: str) -> LabelUse:

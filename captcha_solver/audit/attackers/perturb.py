@@ -20,7 +20,7 @@ from captcha_solver.locate.regions import locate
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import import_keras, load_keras
 from captcha_solver.recognizers import read_settings
-from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right
+from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right, stepped
 from captcha_solver.types import Box, Rgb
 
 AT_ONCE = 32
@@ -74,8 +74,7 @@ class Adversary:
         """Of the loss by each image (H, W, 3)."""
         boxes = [locate(image).whole for image in images]
         strips = levelled([crop(image, box) for image, box in zip(images, boxes, strict=True)], self._slide)
-        width = max(strip.pixels.shape[1] for strip in strips)
-        width = -(-width // self._slide.width_step_px) * self._slide.width_step_px
+        width = stepped(max(strip.pixels.shape[1] for strip in strips), self._slide)
         x = np.stack([pad_right(strip.pixels, width) for strip in strips]).astype(np.float32) / np.float32(255)
         longest = max(map(len, texts))
         y = np.array([self._charset.encode(text) + [0] * (longest - len(text)) for text in texts], np.int32)

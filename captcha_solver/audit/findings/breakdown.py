@@ -1,4 +1,4 @@
-"""Truths and answers in, where an attack fails out: lengths, characters taken for others, places in the word."""
+"""Where an attack fails: lengths, characters taken for others, places in the word."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from captcha_solver.audit.cells import TrialRecord
+from captcha_solver.statistics import align
+from captcha_solver.texts import folded
 
 
 class Kind(StrEnum):
@@ -30,7 +32,7 @@ class Breakdown:
 def breakdown(trials: Iterable[TrialRecord], *, fold_case: bool) -> Breakdown:
     """Where the answers of one attack go wrong."""
     trials = [each for each in trials if each.truth]
-    pairs = [(_folded(each.truth, fold_case), _folded(each.text, fold_case)) for each in trials]
+    pairs = [(folded(each.truth, fold_case=fold_case), folded(each.text, fold_case=fold_case)) for each in trials]
     kinds = Counter(kind_of(truth, text) for truth, text in pairs)
     confusions: Counter[tuple[str, str]] = Counter()
     wrong: Counter[int] = Counter()
@@ -57,29 +59,6 @@ def kind_of(truth: str, text: str) -> Kind:
     return Kind.LENGTH if len(truth) != len(text) else Kind.RECOGNITION
 
 
-def align(truth: str, text: str) -> list[tuple[str, str]]:
-    """Pairs (true, read) of a cheapest alignment, in order; ``""`` where a character was dropped or added."""
-    rows = [list(range(len(text) + 1))]
-    for i, true in enumerate(truth, 1):
-        row = [i]
-        for j, read in enumerate(text, 1):
-            row.append(min(rows[-1][j - 1] + (true != read), rows[-1][j] + 1, row[-1] + 1))
-        rows.append(row)
-    pairs: list[tuple[str, str]] = []
-    i, j = len(truth), len(text)
-    while i or j:
-        if i and j and rows[i][j] == rows[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((truth[i], text[j]))
-        elif i and rows[i][j] == rows[i - 1][j] + 1:
-            i -= 1
-            pairs.append((truth[i], ""))
-        else:
-            j -= 1
-            pairs.append(("", text[j]))
-    return pairs[::-1]
-
-
 def ensemble(cells: Sequence[Sequence[TrialRecord]], *, fold_case: bool) -> tuple[list[bool], list[bool]]:
     """(solved by any attack, solved by the most confident answer), for each image, over attacks on the same images."""
     by_sample: dict[str, list[TrialRecord]] = {}
@@ -90,7 +69,3 @@ def ensemble(cells: Sequence[Sequence[TrialRecord]], *, fold_case: bool) -> tupl
     any_of = [any(each.solved(fold_case=fold_case) for each in trials) for trials in answered]
     best = [max(trials, key=lambda t: (bool(t.text), t.confidence)).solved(fold_case=fold_case) for trials in answered]
     return any_of, best
-
-
-def _folded(text: str, fold_case: bool) -> str:
-    return text.casefold() if fold_case else text

@@ -24,6 +24,7 @@ from captcha_solver.dataset import writable_folder
 from captcha_solver.designs.drawing.draw import random_texts
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import CaptchaSolverError, OptionError, SetupError
+from captcha_solver.files import write_whole
 from captcha_solver.image import encode_png, read_image
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.training.recipes.steps import steps_for
@@ -152,10 +153,7 @@ def _fingerprint(terms: Terms) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise SetupError(f"{path}: could not write ({error.strerror}); the audits are kept in {AUDITS}") from error

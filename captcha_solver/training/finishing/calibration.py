@@ -1,4 +1,4 @@
-"""Fit the temperature that makes confidences true: held-out logits and labels in, temperature out."""
+"""Fits the temperature that makes confidences true, to held-out logits and their labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING
+from captcha_solver.decoding.probabilities import greedy, log_softmax
+from captcha_solver.statistics import calibration_error
 
 Logits = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(8.0), 61))
-BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,6 @@ class Calibration:
     n: int
     ece_before: float
     ece_after: float
-
-
-def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Log-probabilities over the last axis, float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return result
-
-
-def greedy(path: NDArray[np.integer]) -> list[int]:
-    """Class ids of one best path (T,): repeats merged, then "nothing here" dropped (CTC)."""
-    keep = np.concatenate(([True], path[1:] != path[:-1])) & (path != NOTHING)
-    return [int(i) for i in path[keep]]
 
 
 def right(logits: Logits, labels: Labels) -> NDArray[np.bool_]:
@@ -54,7 +42,7 @@ def right(logits: Logits, labels: Labels) -> NDArray[np.bool_]:
 
 def confidences(logits: Logits, temperature: float) -> NDArray[np.float64]:
     """(N,) confidence of each greedy answer: the product of each emitted character's peak probability."""
-    log_probs = log_softmax(logits / temperature)
+    log_probs = log_softmax((logits / temperature).astype(np.float64))
     best, peak = log_probs.argmax(axis=-1), log_probs.max(axis=-1)
     if logits.ndim == 2:
         return np.asarray(np.exp(peak))
@@ -68,15 +56,6 @@ def _word_peak(path: NDArray[np.integer], peak: NDArray[np.float64]) -> float:
     return float(highest.sum()) if len(highest) else -np.inf  # an empty reading has confidence 0
 
 
-def expected_calibration_error(confidence: NDArray[np.float64], answers: NDArray[np.bool_]) -> float:
-    """Mean gap between confidence and share right over 15 bins, weighted by size (Guo et al., 2017)."""
-    if not len(confidence):
-        return 0.0
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(confidence[bins == b].mean() - answers[bins == b].mean()) * (bins == b).sum() for b in np.unique(bins)]
-    return float(sum(gaps) / len(confidence))
-
-
 def calibrate(heldout: Sequence[tuple[Logits, Labels]]) -> Calibration:
     """The temperature with the lowest negative log-likelihood of "this answer is right", and the errors."""
     answers = np.concatenate([right(logits, labels) for logits, labels in heldout])
@@ -88,8 +67,8 @@ def calibrate(heldout: Sequence[tuple[Logits, Labels]]) -> Calibration:
     return Calibration(
         temperature,
         len(answers),
-        expected_calibration_error(_all(heldout, 1.0), answers),
-        expected_calibration_error(_all(heldout, temperature), answers),
+        calibration_error(_all(heldout, 1.0), answers),
+        calibration_error(_all(heldout, temperature), answers),
     )
 
 

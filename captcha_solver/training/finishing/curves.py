@@ -6,6 +6,8 @@ Tested in ``tests/training/test_loop.py``.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from captcha_solver.files import whole_file
+
 PANELS = {"loss": "loss", "accuracy": "held-out accuracy", "learning_rate": "learning rate"}
 
 
@@ -26,6 +28,5 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     axes[0].set_yscale("log")
     axes[1].set_ylim(0, 1)
     axes[-1].set_xlabel("step")
-    temporary = path.with_name(f".part-{path.name}")
-    figure.savefig(temporary, dpi=100, format="png")
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=100, format="png")

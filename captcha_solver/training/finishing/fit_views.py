@@ -22,7 +22,8 @@ from captcha_solver.models.save import amend_bundle
 from captcha_solver.quiet import sieved_stderr
 from captcha_solver.recognizers import bundle_path
 from captcha_solver.solver import CHUNK, Solver, load_solver
-from captcha_solver.training.finishing.calibration import expected_calibration_error
+from captcha_solver.statistics import calibration_error
+from captcha_solver.texts import same_text
 from captcha_solver.types import Rgb
 from captcha_solver.views import VIEWS
 from captcha_solver.voting import VoteFit
@@ -54,7 +55,7 @@ class Looked:
     readings: tuple[tuple[str, float], ...]
 
     def right(self, text: str) -> bool:
-        return text.casefold() == self.text.casefold()
+        return same_text(self.text, text, fold_case=True)
 
 
 def look(solver: Solver, images: Sequence[Rgb], texts: Sequence[str]) -> list[Looked]:
@@ -147,7 +148,7 @@ def tables(groups: Sequence[Sequence[Looked]], fit: VoteFit) -> str:
         thresholds.append(f"| {below:g} | {100 * read:.1f} | {count:.1f} |")
     shares, right = shares_of([each for group in groups for each in group])
     sure = np.array([fit.confidence(float(share)) for share in shares])
-    before, after = expected_calibration_error(shares, right), expected_calibration_error(sure, right)
+    before, after = calibration_error(shares, right), calibration_error(sure, right)
     said = f"below {fit.below:g}, slope {fit.slope:.2f}, offset {fit.offset:.2f}; "
     said += f"expected calibration error of the vote {before:.3f}, fitted {after:.3f}"
     return "\n\n".join("\n".join(part) for part in (views, rules, thresholds, [said]))

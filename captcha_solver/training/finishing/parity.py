@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import KerasRuntime, OnnxRuntime
-from captcha_solver.training.finishing.calibration import log_softmax
 from captcha_solver.types import Batch
 
 TOLERANCE = 1e-4
@@ -35,7 +35,9 @@ def check_parity(bundle: Bundle, batches: Sequence[Batch]) -> Parity:
                 f"ONNX and Keras disagree: expected logits {b.shape} for {batch.shape}, received {a.shape}"
             )
         images += len(batch)
-        apart = np.abs(np.exp(log_softmax(a)) - np.exp(log_softmax(b))).max(initial=0.0)
+        apart = np.abs(np.exp(log_softmax(a.astype(np.float64))) - np.exp(log_softmax(b.astype(np.float64)))).max(
+            initial=0.0
+        )
         worst = float(np.maximum(worst, apart))  # Python's own max would lose a NaN
         differ += int(_answers_differ(a, b).sum())
     if worst > TOLERANCE or differ or not np.isfinite(worst):

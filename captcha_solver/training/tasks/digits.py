@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING, Charset
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.errors import DatasetError
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.digits import GLYPH_PX, SYMBOLS, build_digits
 from captcha_solver.models.runtimes import OnnxRuntime
 from captcha_solver.models.save import amend_bundle
-from captcha_solver.training.finishing.calibration import log_softmax, right
+from captcha_solver.training.finishing.calibration import right
 from captcha_solver.training.task import Pair, as_float
 from captcha_solver.training.tasks.digit_images import (
     STROKES,
@@ -198,7 +199,7 @@ def digits_task(folder: Path, *, batch: int, workers: int) -> DigitsTask:
 
 def digit_certainty(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N,) probability that an image is a digit, whichever, from logits (N, 11); below the threshold it is none."""
-    certainty: NDArray[np.float64] = 1 - np.exp(log_softmax(logits))[:, NOTHING]
+    certainty: NDArray[np.float64] = 1 - np.exp(log_softmax(logits.astype(np.float64)))[:, NOTHING]
     return certainty
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.decoding.probabilities import log_softmax
 from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import Bundle, load_bundle
 from captcha_solver.models.runtimes import Runtime, load_runtime
@@ -47,8 +48,7 @@ def packed(logits: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np
 
     A text needs at least a column a character, so that its ids fit.
     """
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probs = shifted / shifted.sum(axis=-1, keepdims=True)
+    probs = np.exp(log_softmax(logits))
     ids = np.zeros((*logits.shape[:2], 1), np.float32)
     kept = min(labels.shape[1], logits.shape[1])
     ids[:, :kept, 0] = labels[:, :kept]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.attempt import attempt
 from captcha_solver.charset import NAMED, Charset
+from captcha_solver.decoding.probabilities import greedy
 from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
 from captcha_solver.locate.cut import crop
@@ -22,8 +23,8 @@ from captcha_solver.models.bundle import Bundle, load_bundle
 from captcha_solver.models.runtimes import Runtime, load_keras, load_runtime
 from captcha_solver.models.sliding import NETWORKS, build_sliding
 from captcha_solver.recognizers import read_settings
-from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right
-from captcha_solver.training.finishing.calibration import confidences, greedy, right
+from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right, stepped
+from captcha_solver.training.finishing.calibration import confidences, right
 from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.workers import stream
@@ -174,7 +175,7 @@ def widened(image: Rgb, rng: np.random.Generator) -> Rgb:
 
 def stacked(group: Sequence[Labelled], slide: SlideSettings) -> StripBatch:
     """Strips (S, w, 3) with their label ids as one batch, padded to the widest."""
-    width = -(-max(pixels.shape[1] for pixels, _ in group) // slide.width_step_px) * slide.width_step_px
+    width = stepped(max(pixels.shape[1] for pixels, _ in group), slide)
     x = np.stack([pad_right(pixels, width) for pixels, _ in group])
     y = np.zeros((len(group), LONGEST_LABEL), np.int32)
     for row, (_, ids) in zip(y, group, strict=True):
@@ -275,7 +276,7 @@ class SlidingTask:
         strips = levelled([cut_to_text(image) for image, _ in pairs], self.slide)
         groups: dict[int, list[Labelled]] = {}
         for strip, (_, text) in zip(strips, pairs, strict=True):
-            width = -(-strip.pixels.shape[1] // self.slide.width_step_px)
+            width = stepped(strip.pixels.shape[1], self.slide)
             groups.setdefault(width, []).append((strip.pixels, self.charset.encode(text)))
         return [stacked(group, self.slide) for group in groups.values()]
 

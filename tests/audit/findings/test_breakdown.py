@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captcha_solver.audit.findings.breakdown import Kind, align, breakdown, ensemble, kind_of
-from captcha_solver.statistics import edits
+from captcha_solver.audit.findings.breakdown import Kind, breakdown, ensemble, kind_of
+from captcha_solver.statistics import align, edits
 from tests.audit.results import Answer, result
 
 WORDS = st.text("abc", max_size=7)

@@ -5,12 +5,11 @@ import pytest
 
 from captcha_solver.charset import Charset
 from captcha_solver.decoding.decode import Constraints, decode
+from captcha_solver.decoding.probabilities import greedy, log_softmax
+from captcha_solver.statistics import calibration_error
 from captcha_solver.training.finishing.calibration import (
     calibrate,
     confidences,
-    expected_calibration_error,
-    greedy,
-    log_softmax,
     right,
 )
 from captcha_solver.types import Scores
@@ -57,8 +56,8 @@ def test_confidence_of_a_class_is_its_probability() -> None:
 def test_the_error_is_the_mean_gap_of_the_bins() -> None:
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.5, 0.5])
     answers = np.array([True, True, True, False, True, False])
-    assert expected_calibration_error(confidence, answers) == pytest.approx((4 * 0.2 + 2 * 0.0) / 6)
-    assert expected_calibration_error(np.zeros(0), np.zeros(0, bool)) == 0.0
+    assert calibration_error(confidence, answers) == pytest.approx((4 * 0.2 + 2 * 0.0) / 6)
+    assert calibration_error(np.zeros(0), np.zeros(0, bool)) == 0.0
 
 
 def sampled(scale: float) -> tuple[np.ndarray, np.ndarray]:
