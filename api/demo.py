@@ -24,7 +24,7 @@ from captcha_solver.cli.demo import (
     solve_directly,
 )
 from captcha_solver.cli.main import run
-from captcha_solver.cli.output import DONE, complain, progress
+from captcha_solver.cli.output import DONE, complain
 from captcha_solver.client.delivery import Watch, deliver
 from captcha_solver.client.parcels import ParcelLimits, parcels, survey
 from captcha_solver.client.patience import Patience
@@ -32,6 +32,7 @@ from captcha_solver.client.records import ServedModel, SubmitOptions
 from captcha_solver.client.service import ServiceClient
 from captcha_solver.dataset import writable_folder, write_folder
 from captcha_solver.errors import SetupError
+from captcha_solver.terminal import counting_bar
 from captcha_solver.types import Sample, Trial
 from workers.redis_server import find_server
 from workers.settings import Settings, read_settings
@@ -76,7 +77,7 @@ def read_by(running: Running, samples: Sequence[Sample]) -> tuple[list[DemoResul
         models = {model.name: model for model in asked.models()}
         folder = Path(home) / "drawn"
         write_folder(samples, folder)
-        with progress("reading, over REST", len(samples) * len(ROUTES)) as done:
+        with counting_bar("reading, over REST", len(samples) * len(ROUTES)) as done:
             trials = {route: _trials(asked, folder, models[route], done) for route in ROUTES}
     by_design: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -100,7 +101,7 @@ def _trials(asked: ServiceClient, folder: Path, model: ServedModel, done: Callab
 
 
 def _drawn(count: int, seed: int) -> list[Sample]:
-    with progress("drawing", len(DESIGNS) * count) as done:
+    with counting_bar("drawing", len(DESIGNS) * count) as done:
         samples: list[Sample] = []
         for drawing in drawings(count, seed):
             samples += drawing

@@ -18,7 +18,7 @@ from captcha_solver.models.bundle import MANIFEST
 from captcha_solver.quiet import sieved_stderr
 from captcha_solver.score import run_trials, score_trials
 from captcha_solver.solver import load_solver
-from captcha_solver.training.run import TrainRequest, run
+from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.sources import folder_samples
 from captcha_solver.types import Sample
 
@@ -85,7 +85,7 @@ def main(folders: tuple[Path, ...], counts: tuple[int, ...], minutes: float, lim
         for folder in folders:
             bundle = out / f"{folder.name}-{count}"
             if count and not (bundle / MANIFEST).exists():
-                run(TrainRequest((str(folder),), bundle, "sliding", "sliding", count, {"minutes": minutes}))
+                run(TrainRequest((str(folder),), bundle, "sliding", "sliding", count, TrainOptions(minutes=minutes)))
             figures.append(figure(folder, count, bundle if count else "sliding", limit))
             written = {"machine": machine(), "minutes": minutes, "figures": [asdict(each) for each in figures]}
             (out / "results.json").write_text(json.dumps(written, indent=1), encoding="utf-8")

@@ -47,7 +47,7 @@ def main(earlier: str, later: str, sources: tuple[str, ...], share: float, out: 
         first, second = load_bundle(bundle_path(earlier)), load_bundle(bundle_path(later))
         task = SlidingTask.from_sources(sources, labels=None, batch=64, workers=0, start=second)
         report = {"average_of": [first.sha256, second.sha256], "share": share, "later": second.card.get("training")}
-        bundle = finish(task, out, average(first, second, share), (report, None))
+        bundle = finish(task, out, average(first, second, share), report=report)
     except CaptchaSolverError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"bundle written to {bundle.path}; int8: {bundle.card['int8']}")

@@ -2,14 +2,19 @@
 
 import math
 import shlex
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from captcha_solver.audit_settings import AuditSettings, Prices, parse_budgets
+from captcha_solver.cli.options import takes
 from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table
 from captcha_solver.errors import OptionError
+from captcha_solver.terminal import is_watched, status_line
 
 if TYPE_CHECKING:
     from captcha_solver.audit.report import Report
@@ -19,6 +24,37 @@ FAIL_HELP = (
     "Exit 1 if more is read within the labels of --budgets: by one attack, or by all of them together if the surest "
     "answer is taken (not: if any of their answers is right)."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """How to audit, and how to show what was found."""
+
+    budgets: str
+    minutes: float | None
+    tested: int
+    seed: int
+    command: str | None
+    exact_case: bool
+    improve: bool
+    price_core_hour: float
+    price_label: float
+    price_attempt: float
+    fail_above: float | None
+    queue: str | None
+    key: str | None
+    form: str
+
+    def settings(self) -> AuditSettings:
+        """What is asked of the audit; ``OptionError`` where it makes no sense."""
+        return AuditSettings(
+            budgets=parse_budgets(self.budgets),
+            minutes=self.minutes,
+            tested=self.tested,
+            seed=self.seed,
+            fold_case=not self.exact_case,
+            prices=Prices(self.price_core_hour, self.price_label, self.price_attempt),
+        )
 
 
 @click.command()
@@ -44,7 +80,8 @@ FAIL_HELP = (
 @click.option("--queue", metavar="URL", help="Have a service do it (see make serve), and fetch the report.")
 @click.option("--key", envvar="CAPTCHA_API_KEY", show_envvar=True, help="An API key of that service.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-def audit(subject: str, out: Path, **how: Any) -> int:
+@takes(AuditOptions)
+def audit(subject: str, out: Path, options: AuditOptions) -> int:
     """Attack a design with growing budgets and report how robust it is.
 
     Goes on where an interrupted audit of the same folder stopped. Writes report.html, report.json, trials.jsonl and
@@ -52,27 +89,22 @@ def audit(subject: str, out: Path, **how: Any) -> int:
     """
     from captcha_solver.audit.campaign import Campaign
     from captcha_solver.audit.subjects.subject import open_subject
-    from captcha_solver.audit_settings import AuditSettings, Prices, parse_budgets
 
-    command = _split(how["command"]) if how["command"] else None
-    settings = AuditSettings(
-        budgets=parse_budgets(how["budgets"]),
-        minutes=how["minutes"],
-        tested=how["tested"],
-        seed=how["seed"],
-        fold_case=not how["exact_case"],
-        prices=Prices(how["price_core_hour"], how["price_label"], how["price_attempt"]),
-    )
-    if how["queue"]:
+    command = _split(options.command) if options.command else None
+    settings = options.settings()
+    if options.queue:
         from captcha_solver.cli.queued_audit import Place, QueueRequest, audit_queued
 
-        request = QueueRequest(subject, command, settings, how["improve"])
-        report = audit_queued(request, Place(how["queue"], how["key"]), out)
+        request = QueueRequest(subject, command, settings, options.improve)
+        report = audit_queued(request, Place(options.queue, options.key), out)
     else:
-        report = Campaign(open_subject(subject, command=command), settings, out, _tell, improve=how["improve"]).run()
-    _show(report, how["form"])
+        with status_line() as say:
+            opened = open_subject(subject, command=command)
+            campaign = Campaign(opened, settings, out, partial(_tell, say), improve=options.improve)
+            report = campaign.run()
+    _show(report, options.form)
     complain(f"the report is {out / 'report.html'}", kind="note")
-    return _judged(report, how["fail_above"])
+    return _judged(report, options.fail_above)
 
 
 @click.command()
@@ -107,12 +139,11 @@ def _judged(report: "Report", fail_above: float | None) -> int:
     return NOT_ALL if best.rate > fail_above else DONE
 
 
-def _tell(stage: str, done: int, total: int, left_s: float) -> None:
+def _tell(say: Callable[[str], None], stage: str, done: int, total: int, left_s: float) -> None:
     """Where the audit is: all the time on a terminal, else a line for each stage that is over."""
     left = f"about {math.ceil(left_s / 60)} min to go"
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{stage}: {done} of {total}, {left}" if done < total else "\r\x1b[K", nl=False, err=True)
-    elif done == total > 0:
+    say(f"{stage}: {done} of {total}, {left}")
+    if not is_watched() and done == total > 0:
         complain(f"{stage}: {total} done, {left}", kind="note")
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from captcha_solver.cli.main import run
-from captcha_solver.cli.output import DONE, interval, progress, show_table
+from captcha_solver.cli.output import DONE, interval, show_table
 from captcha_solver.dataset import writable_folder
 from captcha_solver.designs.drawing.draw import draw_run
 from captcha_solver.designs.load import load_design
@@ -17,6 +17,7 @@ from captcha_solver.image import encode_png
 from captcha_solver.score import SetScore, is_solved, run_trials, score_trials
 from captcha_solver.sheet import SheetAnswer, SheetCell, contact_sheet
 from captcha_solver.solver import load_solver
+from captcha_solver.terminal import counting_bar
 from captcha_solver.types import Sample, Trial
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -61,7 +62,7 @@ def solve_directly(count: int, seed: int, out: Path) -> int:
     writable_folder(out)
     solvers = {route: load_solver(route) for route in ROUTES}
     results = []
-    with progress("drawing and solving", len(DESIGNS) * count * (1 + len(ROUTES))) as done:
+    with counting_bar("drawing and solving", len(DESIGNS) * count * (1 + len(ROUTES))) as done:
         for samples in drawings(count, seed):
             done(count)
             trials = {route: run_trials(solver, samples, done=done) for route, solver in solvers.items()}

@@ -3,17 +3,19 @@
 Tested in ``tests/audit/leaderboard/test_run.py``.
 """
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
 from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table
+from captcha_solver.terminal import is_watched, status_line
 
-HEADERS = ("design", "best attack", "labels", "rate", "95 % interval", "to 1 %", "to 50 %", "mind")
+HEADERS = ("design", "best attack", "labels", "rate", "95 % interval", "to 1 %", "to 50 %", "caveats")
 PANEL_HELP = "The designs and the budget; else the panel.toml in the --out folder."
-MINUTES_HELP = "Leave out what does not fit; a design with parts left out is gone on with the next time."
+MINUTES_HELP = "Leave out what does not fit; a design with parts left out is resumed the next time."
 
 
 @click.command()
@@ -35,7 +37,8 @@ def leaderboard(out: Path, file: Path | None, only: str | None, minutes_each: fl
     panel = read_panel(file or out / "panel.toml")
     settings = replace(panel.settings, minutes=minutes_each, seed=panel.settings.seed if seed is None else seed)
     panel = replace(panel, settings=settings)
-    run_panel(panel, out, [name.strip() for name in only.split(",")] if only else (), _tell)
+    with status_line() as say:
+        run_panel(panel, out, [name.strip() for name in only.split(",")] if only else (), partial(_tell, say))
     standings, missing = write_page(panel, out)
     show_table(HEADERS, [row_texts(row) for row in standings], right=("labels", "rate", "to 1 %", "to 50 %"))
     for name, why in missing.items():
@@ -44,10 +47,9 @@ def leaderboard(out: Path, file: Path | None, only: str | None, minutes_each: fl
     return NOT_ALL if missing else DONE
 
 
-def _tell(design: str, stage: str, done: int, total: int, left_s: float) -> None:
+def _tell(say: Callable[[str], None], design: str, stage: str, done: int, total: int, left_s: float) -> None:
     """Where it is: all the time on a terminal, else a line a stage."""
     where = f"{design}, {stage}: {done} of {total}, about {left_s / 60:.0f} min for what is left of it"
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{where}", nl=False, err=True)
-    elif done == 0:
+    say(where)
+    if not is_watched() and done == 0:
         complain(where, kind="note")

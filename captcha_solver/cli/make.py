@@ -4,16 +4,18 @@ Tested in ``tests/cli/test_main.py``.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from captcha_solver.cli.output import DONE, NOT_ALL, progress, show_table, warn_each
+from captcha_solver.cli.options import takes
+from captcha_solver.cli.output import DONE, NOT_ALL, show_table, warn_each
 from captcha_solver.dataset import unread, write_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.image import encode_png
 from captcha_solver.models.runtimes import AUTO, RUNTIMES
+from captcha_solver.terminal import counting_bar
 from captcha_solver.types import Sample
 
 
@@ -40,10 +42,28 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
     if loaded.command is not None:
         draw_external(loaded.command, count, out, seed)
     else:
-        with progress("drawing", count) as done:
+        with counting_bar("drawing", count) as done:
             write_folder(_drawn(loaded, count, seed, done), out)
     click.echo(f"{count} images of {loaded.name} in {out}")
     return DONE
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCommand:
+    """How to train, as the command line has it."""
+
+    route: str
+    start_from: str | None
+    network: str | None
+    teacher: str | None
+    labels: int | None
+    minutes: float | None
+    steps: int | None
+    batch: int | None
+    learning_rate: float | None
+    seed: int
+    workers: int
+    recipe: tuple[str, ...]
 
 
 @click.command()
@@ -56,7 +76,7 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
     show_default=True,
     help="What to train; digits takes one folder of single digits in MNIST's form.",
 )
-@click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to go on from.")
+@click.option("--from", "start_from", metavar="NAME|PATH", help="A model or bundle to start from.")
 @click.option(
     "--network",
     type=click.Choice(["base", "small", "deep"]),
@@ -74,21 +94,12 @@ def draw(design: str, count: int, out: Path, seed: int) -> int:
 @click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
 @click.option(
     "--recipe",
-    "steps_of_recipe",
     multiple=True,
     metavar="STEP=X",
     help="A step of a sliding training and how much of it, such as joined=0.2 (docs/networks.md).",
 )
-def train(
-    sources: tuple[str, ...],
-    out: Path,
-    route: str,
-    start_from: str | None,
-    network: str | None,
-    teacher: str | None,
-    labels: int | None,
-    **how: Any,
-) -> int:
+@takes(TrainCommand)
+def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
     """Train a model on folders or designs, from scratch or --from another.
 
     A source may carry a weight, NAME:WEIGHT: how often it is drawn from, relative to the others.
@@ -100,20 +111,28 @@ def train(
     Loading, building, cross-validation and validation are within --minutes. The export is not: calibration, ONNX, the
     comparison with Keras and the int8 network take about a minute more on two cores.
 
-    The same command goes on where an interrupted one stopped. Without --minutes and --steps: half an hour.
+    The same command resumes an interrupted training. Without --minutes and --steps: half an hour.
     """
     from captcha_solver.training.recipes.recipe import parse_recipe
-    from captcha_solver.training.run import TrainRequest, run
+    from captcha_solver.training.run import TrainOptions, TrainRequest, run
     from captcha_solver.training.sources import parse_source
 
     for source in map(parse_source, sources):
         if source.is_folder:
             warn_each([f"{source.spec}: {note}" for note in unread(Path(source.spec))], kind="note")
-    how["max_steps"] = how.pop("steps")
-    steps_of_recipe = how.pop("steps_of_recipe")
-    how["recipe"] = parse_recipe(steps_of_recipe) if steps_of_recipe else None
-    asked = {name: value for name, value in how.items() if value is not None}
-    path = run(TrainRequest(sources, out, route, start_from, labels, asked, network, teacher))
+    asked = TrainOptions(
+        minutes=options.minutes,
+        max_steps=options.steps,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        workers=options.workers,
+        recipe=parse_recipe(options.recipe) if options.recipe else None,
+    )
+    request = TrainRequest(
+        sources, out, options.route, options.start_from, options.labels, asked, options.network, options.teacher
+    )
+    path = run(request)
     click.echo(f"bundle written to {path}")
     return DONE
 

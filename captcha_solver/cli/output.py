@@ -1,4 +1,4 @@
-"""What the command line shows people: tables on stdout; progress bars, warnings and errors on stderr.
+"""What the command line shows people: tables on stdout, warnings and errors on stderr.
 
 Tested in ``tests/cli/test_main.py``.
 """
@@ -93,21 +93,6 @@ def row_writer(form: str, fields: Sequence[str]) -> Iterator[Callable[[Row], Non
     finally:
         if rows:
             show_table(fields, [[_cell(row[field]) for field in fields] for row in rows])
-
-
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, if that is a terminal; yields what tells it how many more are done."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.advance(task, count)
 
 
 def percent(share: float) -> str:

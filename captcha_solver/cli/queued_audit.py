@@ -6,12 +6,9 @@ Tested in ``tests/api/routes/test_audits.py``.
 import json
 import math
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import click
 
 from captcha_solver.audit.facts import FACTS
 from captcha_solver.audit.report import Report, parse_report
@@ -29,6 +26,7 @@ from captcha_solver.designs.load import builtin_designs
 from captcha_solver.errors import DatasetError, ServiceError, SetupError
 from captcha_solver.folders.labels_csv import LABELS, LabelUse
 from captcha_solver.report_files import BADGE_FILE, CELLS, HTML_FILE, JSON_FILE, SHEET_FILE, TRIALS
+from captcha_solver.terminal import status_line
 
 DRAWN = "drawn"  # in the folder of the audit: what another program drew for it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,99}")  # as the service takes it
@@ -142,13 +140,8 @@ def _zip(folder: Path) -> bytes:
 
 def _waited(service: ServiceClient, audit: AuditState) -> AuditState:
     """The audit once it has ended; meanwhile, on a terminal, where it is."""
-
-    def tell(state: AuditState) -> None:
-        if sys.stderr.isatty():
-            where = f"{state.stage or state.status}: {state.done} of {state.total} cells so far"
-            click.echo(f"\r\x1b[K{where}", nl=False, err=True)
-
-    return wait(service, audit, tell)
+    with status_line() as say:
+        return wait(service, audit, lambda at: say(f"{at.stage or at.status}: {at.done} of {at.total} cells so far"))
 
 
 def _write(found: dict[str, bytes], out: Path) -> None:

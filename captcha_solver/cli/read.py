@@ -15,6 +15,7 @@ import click
 from captcha_solver import __version__
 from captcha_solver.attempt import attempt
 from captcha_solver.charset import Charset, both_cases, parse_charset
+from captcha_solver.cli.options import ReadingOptions, reading_options, takes
 from captcha_solver.cli.output import (
     BROKEN,
     DONE,
@@ -23,7 +24,6 @@ from captcha_solver.cli.output import (
     interval,
     percent,
     printable,
-    progress,
     row_writer,
     show_table,
     warn_each,
@@ -33,11 +33,10 @@ from captcha_solver.errors import DatasetError
 from captcha_solver.folders.contents import look_into
 from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.image import DEFAULT_LIMITS, FORMATS, read_file
-from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
+from captcha_solver.terminal import counting_bar
 from captcha_solver.types import Solution, Trial
-from captcha_solver.voting import USUAL
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 STDIN = Path("-")
@@ -71,38 +70,16 @@ class Measured:
     problems: int
 
 
-def views_option() -> Callable[[CommandT], CommandT]:
-    """--views: what all commands take that have images read."""
-    told = "In how many views (1-7) an image is read; auto: in all where the first reading is unsure."
-    return click.option("--views", default=USUAL, show_default=True, metavar="auto|N", help=told)
-
-
-def reading_options(command: CommandT) -> CommandT:
-    """--model, --runtime, --charset, --length and --views: what both reading commands take."""
-    options = (
-        click.option("--model", default="sliding", show_default=True, metavar="NAME|PATH",
-                     help="sliding, segmented, digits, or the folder of a bundle."),
-        click.option("--runtime", type=click.Choice([AUTO, *RUNTIMES]), default=AUTO, show_default=True,
-                     help="What runs the network; auto: the quickest on a CPU that the bundle has."),
-        click.option("--charset", metavar="CHARSET",
-                     help="What may be in the texts: digits, lower+digits, a-z0-9, ... or the characters."),
-        click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
-        views_option(),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="IMAGE|FOLDER...")
 @reading_options
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table", show_default=True)
-def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
+@takes(ReadingOptions)
+def solve(paths: tuple[str, ...], form: str, options: ReadingOptions) -> int:
     """Read images, or all images of folders; one answer an image, in order. - is standard input."""
-    solver = _solver(False, **options)
+    solver = _solver(options)
     items, problems, notes = _items(paths)
-    with row_writer(form, FIELDS) as write, progress("solving", len(items)) as done:
+    with row_writer(form, FIELDS) as write, counting_bar("solving", len(items)) as done:
         for start in range(0, len(items), CHUNK):
             chunk = items[start : start + CHUNK]
             for item, solution in zip(chunk, _solved(solver, chunk), strict=True):
@@ -126,16 +103,17 @@ def solve(paths: tuple[str, ...], form: str, **options: str | None) -> int:
 @click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of each folder.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, **options: str | None) -> int:
+@takes(ReadingOptions)
+def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, options: ReadingOptions) -> int:
     """Measure how many images of labelled folders (labels.csv: filename,label) are read correctly."""
-    solver = _solver(fold_case, **options)
+    solver = _solver(options, fold_case=fold_case)
     datasets, problems = _datasets(folders, limit)
     warn_each(problems, kind="warning" if datasets else "error")
     scores = []
     for dataset in datasets:
         notes = (*LabelUse(0, 0, dataset.unlabelled).told, *dataset.notes)
         warn_each([f"{dataset.name}: {note}" for note in notes], kind="note")
-        with progress(dataset.name, len(dataset.samples)) as done:
+        with counting_bar(dataset.name, len(dataset.samples)) as done:
             trials = run_trials(solver, dataset.samples, done=done)
         wrong = _problems(dataset, trials, solver.recognizer.charset, fold_case)
         warn_each([f"{dataset.name}: {line}" for line in wrong])
@@ -150,27 +128,21 @@ def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: st
     return NOT_ALL if problems else DONE
 
 
-def _solver(
-    fold_case: bool,
-    /,
-    model: str | None = None,
-    runtime: str | None = None,
-    charset: str | None = None,
-    length: str | None = None,
-    views: str | None = None,
-) -> Solver:
+def _solver(options: ReadingOptions, *, fold_case: bool = False) -> Solver:
+    """What reads as asked for; a warning where it lacks characters of the charset."""
+    charset = options.charset
     solver = load_solver(
-        model or "sliding",
-        runtime=runtime or AUTO,
+        options.model,
+        runtime=options.runtime,
         charset=charset,
-        length=length,
-        views=USUAL if views is None else views,
+        length=options.length,
+        views=options.views,
         fold_case=fold_case,
     )
     own = solver.recognizer.charset.symbols
     lacking = set(parse_charset(charset).symbols if charset else "") - set(both_cases(own) if fold_case else own)
     if lacking:
-        complain(f"model {model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
+        complain(f"model {options.model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
     return solver
 
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from captcha_solver.charset import parse_charset
+from captcha_solver.cli.options import takes, text_options, with_options
 from captcha_solver.cli.output import (
     BROKEN,
     DONE,
@@ -18,11 +19,10 @@ from captcha_solver.cli.output import (
     interval,
     percent,
     printable,
-    progress,
     row_writer,
     warn_each,
 )
-from captcha_solver.cli.read import FIELDS, show_scores, solution_row, views_option
+from captcha_solver.cli.read import FIELDS, show_scores, solution_row
 from captcha_solver.client.address import is_local
 from captcha_solver.client.delivery import Watch, deliver, send
 from captcha_solver.client.parcels import MIB, Parcel, ParcelLimits, Survey, parcels, survey
@@ -33,6 +33,7 @@ from captcha_solver.decoding.decode import parse_length
 from captcha_solver.errors import DatasetError, OptionError
 from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.score import SetScore, score_trials
+from captcha_solver.terminal import counting_bar
 from captcha_solver.types import Trial
 from captcha_solver.voting import VoteFit, parse_views
 
@@ -67,6 +68,24 @@ class SubmitRequest:
         return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views)
 
 
+@dataclass(frozen=True, slots=True)
+class SubmitCommand:
+    """What the command line asks for besides the folders."""
+
+    url: str
+    key: str | None
+    wait: bool
+    model: str | None
+    charset: str | None
+    length: str | None
+    views: str
+    fold_case: bool
+    form: str
+    part_images: int
+    part_mib: int
+    retry_for: float
+
+
 def submitting_options(command: CommandT) -> CommandT:
     """Where the service is, how the images are to be read, how they are sent, and how answers are shown."""
     options = (
@@ -74,10 +93,7 @@ def submitting_options(command: CommandT) -> CommandT:
         click.option("--key", envvar="CAPTCHA_API_KEY", show_envvar=True, help="An API key of the service."),
         click.option("--wait", is_flag=True, help="Wait for the answers and show them."),
         click.option("--model", metavar="NAME", help="A model of the service; else the one that it takes itself."),
-        click.option("--charset", metavar="CHARSET",
-                     help="What may be in the texts: digits, lower+digits, a-z0-9, ... or the characters."),
-        click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
-        views_option(),
+        *text_options(),
         click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter."),
         click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table",
                      show_default=True),
@@ -88,23 +104,22 @@ def submitting_options(command: CommandT) -> CommandT:
         click.option("--retry-for", type=click.FloatRange(min=0), default=300.0, show_default=True,
                      metavar="SECONDS", help="How long a request is tried again while the service is busy or away."),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(*options)(command)
 
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @submitting_options
 @click.pass_context
-def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form: str, **given: Any) -> int:
+@takes(SubmitCommand)
+def submit(context: click.Context, /, folders: tuple[str, ...], options: SubmitCommand) -> int:
     """Have a service read the images of folders (see make serve).
 
     Where a folder has a labels.csv, the answers are scored. Without --wait it prints the ids of the jobs and ends.
     Run again, the same command finds the same jobs and goes on; so Ctrl-C stops only the waiting.
     """
-    asked = SubmitRequest(given["model"], given["charset"], given["length"], given["fold_case"], given["views"])
-    limits = ParcelLimits(given["part_images"], given["part_mib"] * MIB)
+    asked = SubmitRequest(options.model, options.charset, options.length, options.fold_case, options.views)
+    limits = ParcelLimits(options.part_images, options.part_mib * MIB)
     surveys, problems = _surveys(folders, limits)
     warn_each(problems, kind="warning" if surveys else "error")
     if not surveys:
@@ -112,15 +127,15 @@ def submit(context: click.Context, /, folders: tuple[str, ...], wait: bool, form
     cut = [parcel for each in surveys for parcel in parcels(each, limits)]
     jobs: list[str] = []
     again = _command(context)
-    patience = Patience(given["retry_for"], lambda text: complain(text, kind="note"))
+    patience = Patience(options.retry_for, lambda text: complain(text, kind="note"))
     try:
-        with ServiceClient(given["url"], given["key"], patience) as service:
-            _warn_of_plain_text(given["url"], given["key"])
-            options = asked.options(service.models())
-            if wait:
-                problems += _wait(service, cut, options, form, jobs)
+        with ServiceClient(options.url, options.key, patience) as service:
+            _warn_of_plain_text(options.url, options.key)
+            reading = asked.options(service.models())
+            if options.wait:
+                problems += _wait(service, cut, reading, options.form, jobs)
             else:
-                problems += _leave(service, cut, options, jobs)
+                problems += _leave(service, cut, reading, jobs)
                 complain(f"to wait for the answers and see them: {again}", kind="note")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_farewell(jobs, len(cut), again)) from None
@@ -152,7 +167,7 @@ def _leave(service: ServiceClient, cut: Sequence[Parcel], options: SubmitOptions
         if entry.failure
     ]
     warn_each(problems)
-    with progress("sending", sum(len(parcel.entries) for parcel in cut)) as done:
+    with counting_bar("sending", sum(len(parcel.entries) for parcel in cut)) as done:
         watch = Watch(_going_on, lambda job: jobs.append(job.id), done)
         for parcel, job in send(service, cut, options, watch):
             done(len(parcel.entries))
@@ -167,7 +182,7 @@ def _wait(
     """Send all, show each answer and then the scores; what could not be read."""
     problems: list[str] = []
     trials: dict[Path, list[Trial]] = {parcel.folder: [] for parcel in cut}
-    with row_writer(form, FIELDS) as write, progress("reading", sum(len(parcel.entries) for parcel in cut)) as done:
+    with row_writer(form, FIELDS) as write, counting_bar("reading", sum(len(parcel.entries) for parcel in cut)) as done:
         watch = Watch(_going_on, lambda job: jobs.append(job.id), done)
         for delivered in deliver(service, cut, options, watch):
             folder = delivered.parcel.folder
@@ -203,7 +218,7 @@ def _score(cut: Sequence[Parcel], trials: dict[Path, list[Trial]], options: Subm
 
 
 def _going_on(job: JobState) -> None:
-    complain(f"going on with job {job.id} ({job.status}, {job.done} of {job.total} done)", kind="note")
+    complain(f"resuming job {job.id} ({job.status}, {job.done} of {job.total} done)", kind="note")
 
 
 def _warn_of_plain_text(url: str, key: str | None) -> None:

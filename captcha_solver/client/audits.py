@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from captcha_solver.client.records import FINAL, parsed
-from captcha_solver.client.service import ServiceClient
+from captcha_solver.client.service import Request, ServiceClient
 from captcha_solver.errors import ServiceError
 
 ASK_EVERY_S = 5.0
@@ -55,7 +55,7 @@ class AuditState:
 def begin(service: ServiceClient, order: Order) -> AuditState:
     """The audit of an order; one made by the same order before, where there is one."""
     headers = {"Idempotency-Key": order.key, "Content-Type": order.media}
-    answer = service.answer("POST", "/v1/audits", params=dict(order.options), headers=headers, content=order.body)
+    answer = service.answer("POST", "/v1/audits", Request(dict(order.options), headers, order.body))
     return _state(parsed(answer, lambda answer: answer.json()))
 
 
@@ -63,7 +63,7 @@ def wait(service: ServiceClient, audit: AuditState, tell: Callable[[AuditState],
     """Tell how far an audit is until it has ended; ``ServiceError`` where it ended without a report."""
     while not audit.final:
         tell(audit)
-        answer = service.answer("GET", f"/v1/audits/{audit.id}", params={"wait": ASK_EVERY_S})
+        answer = service.answer("GET", f"/v1/audits/{audit.id}", Request(params={"wait": ASK_EVERY_S}))
         audit = _state(parsed(answer, lambda answer: answer.json()))
     if audit.status not in DONE:
         raise ServiceError(f"expected audit {audit.id} to be done, received: {audit.error or audit.status}")

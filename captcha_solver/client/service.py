@@ -1,7 +1,8 @@
 """Questions to the REST service in, models, jobs and answers out; tries again what may pass."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
@@ -30,6 +31,20 @@ JOBS_PAGE, MOST_JOB_PAGES = 200, 10
 
 class StreamCutError(ServiceError):
     """An event stream ended, or never began; the job goes on, and so may whoever watches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent with a request; ``files``: name of the field -> name of the file, its stream and its type."""
+
+    params: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+    content: bytes | None = None
+    form: Mapping[str, str] | None = None
+    files: Mapping[str, tuple[str, IO[bytes], str]] | None = None
+
+
+PLAIN = Request()
 
 
 class ServiceClient:
@@ -61,7 +76,7 @@ class ServiceClient:
         found: dict[str, JobState] = {}
         query: dict[str, Any] = {"limit": JOBS_PAGE}
         for _ in range(MOST_JOB_PAGES):
-            page = self._ask("GET", "/v1/jobs", params=query)
+            page = self._ask("GET", "/v1/jobs", Request(params=query))
             for job in parsed(page, lambda page: [job_of(each) for each in page["items"]]):
                 if job.submission in submissions and job.status != "expired":
                     found.setdefault(job.submission, job)
@@ -72,18 +87,16 @@ class ServiceClient:
 
     def submit(self, archive: IO[bytes], options: SubmitOptions, submission: str) -> JobState:
         """The job of a zip of images. The same submission sent twice is one job."""
-        body = self._ask(
-            "POST",
-            "/v1/jobs",
+        request = Request(
             headers={"Idempotency-Key": submission},
-            data={**options.fields(), "metadata": json.dumps({SUBMISSION: submission})},
+            form={**options.fields(), "metadata": json.dumps({SUBMISSION: submission})},
             files={"files[]": ("images.zip", archive, "application/zip")},
         )
-        return job_of(body)
+        return job_of(self._ask("POST", "/v1/jobs", request))
 
     def job(self, job_id: str, *, wait_s: float = 0.0) -> JobState:
         """How far a job is: at once, or when it is finished, or after ``wait_s``."""
-        return job_of(self._ask("GET", f"/v1/jobs/{job_id}", params={"wait": wait_s} if wait_s else {}))
+        return job_of(self._ask("GET", f"/v1/jobs/{job_id}", Request(params={"wait": wait_s} if wait_s else {})))
 
     def events(self, job_id: str, last_id: str) -> Iterator[tuple[str, str]]:
         """Id and data of each server-sent event later than ``last_id``; ``StreamCutError`` when no more come."""
@@ -106,22 +119,30 @@ class ServiceClient:
         """The answers that a job has, by index."""
         query: dict[str, Any] = {"limit": PAGE}
         while True:
-            page = self._ask("GET", f"/v1/jobs/{job_id}/results", params=query)
+            page = self._ask("GET", f"/v1/jobs/{job_id}/results", Request(params=query))
             yield from parsed(page, lambda page: [answer_of(each, model) for each in page["items"]])
             query["cursor"] = page.get("next_cursor")
             if query["cursor"] is None:
                 return
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
+    def _ask(self, method: str, path: str, request: Request = PLAIN) -> Any:
         """The JSON of an answer."""
-        return parsed(self.answer(method, path, **request), lambda response: response.json())
+        return parsed(self.answer(method, path, request), lambda response: response.json())
 
-    def answer(self, method: str, path: str, **request: Any) -> Any:
+    def answer(self, method: str, path: str, request: Request = PLAIN) -> Any:
         """An answer; asked again where there was none or it says to, ``ServiceError`` where it refuses."""
         tries = self.patience.request()
         while True:
             try:
-                response = self._http.request(method, path, **request)
+                response = self._http.request(
+                    method,
+                    path,
+                    params=request.params,
+                    headers=request.headers,
+                    content=request.content,
+                    data=request.form,
+                    files=request.files,
+                )
             except self._httpx.TransportError as error:
                 tries.wait(self._lost(error))
                 continue

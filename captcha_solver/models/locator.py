@@ -23,18 +23,20 @@ def build_locator(channels: int = 32) -> Any:
     from keras import layers
 
     pixels = keras.Input((None, None, 3), name="image")
-    x = _conv(pixels, channels // 2, 5, "stem", padding="same", strides=2)
-    x = _conv(x, channels, 3, "cells", padding="same", strides=2)
+    x = _conv(pixels, channels // 2, 5, "stem", strides=2)
+    x = _conv(x, channels, 3, "cells", strides=2)
     for number, dilation in enumerate(DILATIONS, 1):
         y = layers.ZeroPadding2D(dilation, name=f"context{number}_pad")(x)
-        y = _conv(y, channels, 3, f"context{number}", dilation_rate=dilation)
+        y = _conv(y, channels, 3, f"context{number}", dilation=dilation)
         x = layers.Add(name=f"context{number}_sum")([x, y])
     return keras.Model(pixels, layers.Conv2D(PARTS * PARTS, 1, name="logits")(x), name="locator")
 
 
-def _conv(x: Any, filters: int, kernel: int, name: str, **options: Any) -> Any:
+def _conv(x: Any, filters: int, kernel: int, name: str, *, strides: int = 1, dilation: int = 1) -> Any:
+    """A convolution; strided ones see beyond the edges, dilated ones are given padded maps."""
     from keras import layers
 
-    x = layers.Conv2D(filters, kernel, use_bias=False, name=name, **options)(x)
+    padding = "same" if strides > 1 else "valid"
+    x = layers.Conv2D(filters, kernel, strides, padding, dilation_rate=dilation, use_bias=False, name=name)(x)
     x = layers.BatchNormalization(name=f"{name}_norm")(x)
     return layers.Activation("relu", name=f"{name}_relu")(x)

@@ -77,11 +77,19 @@ def _block(x: Any, filters: int, name: str, *, strides: int | tuple[int, int], f
     return x
 
 
-def _conv(x: Any, filters: int, kernel: tuple[int, int], name: str, *, residual: bool = False, **options: Any) -> Any:
+def _conv(
+    x: Any,
+    filters: int,
+    kernel: tuple[int, int],
+    name: str,
+    *,
+    residual: bool = False,
+    strides: int | tuple[int, int] = 1,
+    padding: str = "same",
+) -> Any:
     from keras import layers
 
-    options = {"padding": "same", **options}
-    y = layers.Conv2D(filters, kernel, use_bias=False, name=name, **options)(x)
+    y = layers.Conv2D(filters, kernel, strides, padding, use_bias=False, name=name)(x)
     y = layers.BatchNormalization(gamma_initializer="zeros" if residual else "ones", name=f"{name}_norm")(y)
     if residual:
         y = layers.Add(name=f"{name}_sum")([x, y])

@@ -165,14 +165,22 @@ def layer_rates(model: Any, decay: float) -> list[float]:
     return [rates[variable.path] for variable in model.trainable_variables]
 
 
-def layerwise_adamw(keras: Any, rates: Sequence[float], **options: Any) -> Any:
+def layerwise_adamw(
+    keras: Any,
+    rates: Sequence[float],
+    *,
+    learning_rate: float,
+    weight_decay: float = 0.004,
+    global_clipnorm: float | None = None,
+) -> Any:
     """AdamW (Loshchilov and Hutter 2019) with a factor on the learning rate of each trainable variable, in order."""
+    options = {"learning_rate": learning_rate, "weight_decay": weight_decay, "global_clipnorm": global_clipnorm}
     if set(rates) <= {1.0}:
         return keras.optimizers.AdamW(**options)
 
     class LayerwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras is loaded at run time
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            super().update_step(gradient, variable, learning_rate * rates[self._get_variable_index(variable)])
+        def update_step(self, gradient: Any, variable: Any, rate: Any) -> None:
+            super().update_step(gradient, variable, rate * rates[self._get_variable_index(variable)])
 
     return LayerwiseAdamW(**options)
 

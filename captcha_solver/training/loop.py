@@ -1,4 +1,4 @@
-"""Train any task into a bundle: batches in, the best weights out; can be interrupted and gone on with."""
+"""Trains any task into a bundle, and keeps the best weights; it can be interrupted and resumed."""
 
 import json
 import math
@@ -61,14 +61,14 @@ def train(
     if state is not None:
         learner.restore(state)
         progress = state.progress
-    run = _Run(task, out, settings, fingerprint)
     with Interruption() as stop, meter or Meter(out) as shown:
-        progress = run.steps(learner, progress, (stop, shown), _Clock(began - progress.elapsed_s))
+        run = _Run(task, out, settings, fingerprint, learner, shown, stop)
+        progress = run.steps(progress, _Clock(began - progress.elapsed_s))
     learner.use_best()
     report = _report(settings, progress, start_from)
     if end is not None:
         return end(out, learner.model, report)
-    return finish(task, out, learner.model, (report, settled), int8=int8)
+    return finish(task, out, learner.model, report=report, settled=settled, int8=int8)
 
 
 @dataclass(slots=True)
@@ -77,16 +77,17 @@ class _Run:
     out: Path
     settings: TrainSettings
     fingerprint: str
+    learner: Learner
+    meter: Meter
+    stop: Interruption
+    heldout: Sequence[Pair] = ()
     validation_s: float = 0.0  # what is left of the minutes for the last validation
 
-    def steps(
-        self, learner: Learner, progress: Progress, shown: tuple[Interruption, Meter], clock: "_Clock"
-    ) -> Progress:
+    def steps(self, progress: Progress, clock: "_Clock") -> Progress:
         """Train until the budget or the patience is used up; ``KeyboardInterrupt`` when told to stop."""
-        stop, meter = shown
-        heldout = [(as_float(x), y) for x, y in self.task.heldout()]
+        self.heldout = [(as_float(x), y) for x, y in self.task.heldout()]
         if self.settings.minutes is not None:
-            self.validation_s = self.time_of_validation(learner, heldout)
+            self.validation_s = self.time_of_validation()
         losses: list[float] = []
         draws = self.task.batches(self.settings.seed, progress.draw)
         try:
@@ -98,29 +99,31 @@ class _Run:
                 rate = self.settings.learning_rate * schedule(used, self.settings.warmup)
                 before = progress.step
                 for x, y in [pairs] if isinstance(pairs, tuple) else pairs:
-                    losses.append(learner.step(as_float(x), y, rate))
+                    losses.append(self.learner.step(as_float(x), y, rate))
                     progress = replace(progress, step=progress.step + 1)
                     if self.used(progress.step, clock.now()) >= 1:
                         break
                 progress = replace(progress, draw=progress.draw + 1, elapsed_s=clock.now())
-                meter.update(used, progress, losses[-1])
+                self.meter.update(used, progress, losses[-1])
                 if _passed(before, progress.step, LOG_EVERY_STEPS):
-                    progress = self.note(meter, progress, {"loss": float(np.mean(losses)), "learning_rate": rate})
+                    progress = self.note(progress, {"loss": float(np.mean(losses)), "learning_rate": rate})
                     losses.clear()
                 if _passed(before, progress.step, self.settings.validate_every):
-                    progress = self.validate(learner, progress, (heldout, meter))
-                if stop.requested or clock.checkpoint_due():
-                    save_checkpoint(self.out, learner.state(progress), self.fingerprint)
-                if stop.requested:
-                    raise KeyboardInterrupt(f"interrupted at step {progress.step}; run the same command again to go on")
+                    progress = self.validate(progress)
+                if self.stop.requested or clock.checkpoint_due():
+                    save_checkpoint(self.out, self.learner.state(progress), self.fingerprint)
+                if self.stop.requested:
+                    raise KeyboardInterrupt(
+                        f"interrupted at step {progress.step}; run the same command again to resume"
+                    )
         finally:
             close = getattr(draws, "close", None)
             if close is not None:
                 close()
         progress = replace(progress, elapsed_s=clock.now())
         if not any("accuracy" in row and row["step"] == progress.step for row in progress.history):
-            progress = self.validate(learner, progress, (heldout, meter))
-        save_checkpoint(self.out, learner.state(progress), self.fingerprint)
+            progress = self.validate(progress)
+        save_checkpoint(self.out, self.learner.state(progress), self.fingerprint)
         return progress
 
     def used(self, step: int, elapsed_s: float) -> float:
@@ -132,33 +135,33 @@ class _Run:
             shares.append(step / self.settings.max_steps)
         return max(shares)
 
-    def time_of_validation(self, learner: Learner, heldout: Sequence[Pair]) -> float:
+    def time_of_validation(self) -> float:
         """Seconds that it will take, from one batch of it: read twice, since the first time the network is traced."""
-        some = heldout[:1]
-        learner.accuracy(some, self.task.accuracy)
+        some = self.heldout[:1]
+        self.learner.accuracy(some, self.task.accuracy)
         began = time.monotonic()
-        learner.accuracy(some, self.task.accuracy)
-        images = sum(len(x) for x, _ in heldout)
+        self.learner.accuracy(some, self.task.accuracy)
+        images = sum(len(x) for x, _ in self.heldout)
         return (time.monotonic() - began) * images / max(1, sum(len(x) for x, _ in some))
 
-    def validate(self, learner: Learner, progress: Progress, shown: tuple[Sequence[Pair], Meter]) -> Progress:
-        heldout, meter = shown
+    def validate(self, progress: Progress) -> Progress:
+        """Read what is held out, and keep the weights where they are the best so far."""
         began = time.monotonic()
-        accuracy = learner.accuracy(heldout, self.task.accuracy)
+        accuracy = self.learner.accuracy(self.heldout, self.task.accuracy)
         self.validation_s = time.monotonic() - began
         stale = 0 if accuracy > progress.best_accuracy else progress.stale + 1
         if accuracy >= progress.best_accuracy:  # of equals the later one: its rate was lower
-            learner.keep_best()
+            self.learner.keep_best()
             progress = replace(progress, best_accuracy=accuracy, best_step=progress.step)
         progress = replace(progress, stale=stale)
-        progress = self.note(meter, progress, {"accuracy": accuracy, "best_accuracy": progress.best_accuracy})
+        progress = self.note(progress, {"accuracy": accuracy, "best_accuracy": progress.best_accuracy})
         draw_curves(progress.history, self.out / "curves.png")
         return progress
 
-    def note(self, meter: Meter, progress: Progress, values: Mapping[str, float]) -> Progress:
+    def note(self, progress: Progress, values: Mapping[str, float]) -> Progress:
         """Write one line of the log and remember it for the curves."""
         row = {"step": progress.step, "elapsed_s": round(progress.elapsed_s, 1), **values}
-        meter.log(row)
+        self.meter.log(row)
         return replace(progress, history=(*progress.history, row))
 
 
@@ -191,7 +194,7 @@ def _passed(before: int, after: int, every: int) -> bool:
 
 
 def _fingerprint(task: Task, settings: TrainSettings, start_from: Bundle | None) -> str:
-    """What must be equal for a checkpoint to be gone on with; the number of workers changes nothing."""
+    """What must be equal for a checkpoint to be resumed; the number of workers changes nothing."""
     told = {k: v for k, v in asdict(settings).items() if k != "workers"}
     return json.dumps(
         {

@@ -1,17 +1,18 @@
-"""Show and log a training: a bar with the time left, JSON lines in train.log, and a clean stop on Ctrl-C.
+"""How far a training is: a bar with the time left, JSON lines in train.log; and a clean stop on Ctrl-C.
 
 Tested in ``tests/training/test_loop.py``.
 """
 
 import json
 import signal
-import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from captcha_solver.terminal import share_bar
 from captcha_solver.training.checkpoint import Progress
 
 LOG = "train.log"
@@ -46,40 +47,21 @@ class Meter:
     def __init__(self, out: Path, *, label: str = "training") -> None:
         self._path = out / LOG
         self._label = label
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar = ExitStack()
+        self._show: Callable[[float, str], None] = lambda share, note: None
         self._accuracy: float | None = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f} %"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                TextColumn("{task.fields[note]}"),
-                console=Console(stderr=True),
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(self._label, total=1.0, note="")
+        self._show = self._bar.enter_context(share_bar(self._label))
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.close()
 
     def update(self, used: float, progress: Progress, loss: float) -> None:
         """Move the bar to share ``used`` of the budget."""
-        if self._bar is not None:
-            held = "" if self._accuracy is None else f", held-out {self._accuracy:.1%}"
-            note = f"step {progress.step}, loss {loss:.3f}{held}"
-            self._bar.update(self._task, completed=min(1.0, used), note=note)
+        held = "" if self._accuracy is None else f", held-out {self._accuracy:.1%}"
+        self._show(used, f"step {progress.step}, loss {loss:.3f}{held}")
 
     def log(self, row: Mapping[str, float]) -> None:
         """Append one JSON line to the log."""

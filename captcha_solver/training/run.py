@@ -1,21 +1,35 @@
-"""Run a training as asked for on the command line: sources and a route in, the path of a bundle out.
+"""Runs a training as the command line asks for it, by its route.
 
 Tested in ``tests/training/test_loop.py``.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.training.loop import train
+from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.task import TrainSettings
 
-DEFAULT_MINUTES = 30.0
+DEFAULTS = TrainSettings(minutes=30.0)
 ENDLESS = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """Those of ``TrainSettings`` that can be asked for; None: as the route has them."""
+
+    minutes: float | None = None
+    max_steps: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    seed: int | None = None
+    workers: int | None = None
+    patience: int | None = None
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +37,6 @@ class TrainRequest:
     """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used.
 
     ``network`` and ``teacher`` are the sliding route's; a teacher is a larger model to learn from as well.
-    ``asked`` holds those fields of ``TrainSettings`` that were asked for; the others are the route's own.
     """
 
     sources: tuple[str, ...]
@@ -31,7 +44,7 @@ class TrainRequest:
     route: str
     start_from: str | None
     labels: int | None
-    asked: Mapping[str, Any]
+    options: TrainOptions
     network: str | None = None
     teacher: str | None = None
 
@@ -44,7 +57,7 @@ def run(request: TrainRequest) -> Path:
         raise OptionError("expected a folder or a design to train on, received none")
     if request.labels is not None and request.labels < 1:
         raise OptionError(f"expected labels above 0, received {request.labels}")
-    if request.route != "sliding" and request.asked.get("recipe") is not None:
+    if request.route != "sliding" and request.options.recipe is not None:
         raise OptionError(f"expected a recipe for the route sliding alone, received one for {request.route}")
     start = None if request.start_from is None else _bundle(request.start_from)
     return TASKS[request.route](request, start).path
@@ -54,15 +67,15 @@ def _bundle(name: str) -> Bundle:
     return load_bundle(shipped_bundles().get(name, Path(name)))
 
 
-def _settings(request: TrainRequest, own: Mapping[str, Any] | None = None) -> TrainSettings:
-    """What was asked for over the route's ``own`` defaults, over the general ones.
+def settings_for(options: TrainOptions, own: TrainSettings = DEFAULTS) -> TrainSettings:
+    """What was asked for, over the route's ``own`` settings.
 
     Steps that were asked for are all taken: no default of minutes ends them, and no patience, unless asked for too.
     """
-    budget: dict[str, Any] = {"minutes": DEFAULT_MINUTES} | dict(own or {})
-    if "max_steps" in request.asked:
-        budget |= {"minutes": None, "patience": ENDLESS}
-    return TrainSettings(**{**budget, **request.asked})
+    given = {each.name: value for each in fields(options) if (value := getattr(options, each.name)) is not None}
+    if options.max_steps is not None:
+        own = replace(own, max_steps=options.max_steps, minutes=None, patience=ENDLESS)
+    return replace(own, **given)
 
 
 def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
@@ -70,7 +83,7 @@ def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
 
     if len(request.sources) != 1:
         raise OptionError(f"expected one folder of digits, received {len(request.sources)} sources")
-    settings = _settings(request)
+    settings = settings_for(request.options)
     task = digits_task(Path(request.sources[0]), batch=settings.batch, workers=settings.workers)
     return fit_threshold(task, train(task, request.out, settings, start_from=start))
 
@@ -78,7 +91,7 @@ def _digits(request: TrainRequest, start: Bundle | None) -> Bundle:
 def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.tasks.glyphs import GlyphTask
 
-    settings = _settings(request)
+    settings = settings_for(request.options)
     task = GlyphTask.from_sources(
         request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
     )
@@ -92,7 +105,7 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.tasks.sliding import SlidingTask
 
     few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
-    settings = _settings(request, FEW_SETTINGS if few else {})
+    settings = settings_for(request.options, FEW_SETTINGS if few else DEFAULTS)
     task = SlidingTask.from_sources(
         request.sources,
         labels=request.labels,
@@ -115,7 +128,7 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
 def _locator(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.tasks.locator import LOCATOR_SETTINGS, LocatorTask, finish_locator
 
-    settings = _settings(request, LOCATOR_SETTINGS)
+    settings = settings_for(request.options, LOCATOR_SETTINGS)
     task = LocatorTask.from_sources(request.sources, batch=settings.batch, workers=settings.workers)
     return train(task, request.out, settings, start_from=start, end=partial(finish_locator, task))
 

@@ -16,6 +16,7 @@ from captcha_solver.cli import audit as audit_command
 from captcha_solver.cli.main import main
 from captcha_solver.dataset import write_folder
 from captcha_solver.report_files import CELLS, TRIALS
+from captcha_solver.terminal import status_line
 from tests.audit.fake_attackers import TINY, images
 
 # Perturbed images take a network that is slow to load: what is told here does not depend on them.
@@ -139,9 +140,14 @@ def test_on_a_terminal_one_line_is_written_over(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    audit_command._tell("label curve", 1, 3, 61.0)
-    audit_command._tell("label curve", 3, 3, 0.0)
-    assert capsys.readouterr().err == "\r\x1b[Klabel curve: 1 of 3, about 2 min to go\r\x1b[K"
+    said: list[str] = []
+    audit_command._tell(said.append, "label curve", 1, 3, 61.0)
+    audit_command._tell(said.append, "label curve", 3, 3, 0.0)
+    assert said == ["label curve: 1 of 3, about 2 min to go", "label curve: 3 of 3, about 0 min to go"]
+    assert capsys.readouterr().err == ""
+    with status_line() as say:
+        say(said[0])
+    assert said[0] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -492,21 +492,21 @@ def test_train_passes_the_request_on(shell: Shell, tmp_path: Path, monkeypatch: 
         "sliding",
         None,
     )
-    assert first.asked == {"seed": 0, "workers": 1}  # the rest is the route's to choose
+    assert first.options == training.TrainOptions(seed=0, workers=1)  # the rest is the route's to choose
     assert (second.route, second.start_from, second.labels) == ("segmented", "sliding", 50)
-    assert second.asked == {"max_steps": 20, "batch": 8, "learning_rate": 0.01, "seed": 4, "workers": 2}
+    assert second.options == training.TrainOptions(max_steps=20, batch=8, learning_rate=0.01, seed=4, workers=2)
 
 
 def test_an_interrupted_training_says_how_to_go_on(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(request: object) -> Path:
-        raise KeyboardInterrupt("interrupted at step 7; run the same command again to go on")
+        raise KeyboardInterrupt("interrupted at step 7; run the same command again to resume")
 
     monkeypatch.setattr("captcha_solver.training.run.run", interrupted)
     code, out, err = shell("train", "plain", "--out", tmp_path / "x")
     assert (code, out) == (130, "")
-    assert err.strip() == "captcha-solver: stopped: interrupted at step 7; run the same command again to go on"
+    assert err.strip() == "captcha-solver: stopped: interrupted at step 7; run the same command again to resume"
 
 
 def test_designs_and_models(shell: Shell) -> None:

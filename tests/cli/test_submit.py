@@ -157,7 +157,7 @@ def test_run_again_it_goes_on_with_the_same_jobs(submit: Shell, running: Running
     code, out, err = submit(folder, "--part-images", 5, "--wait", "--format", "csv")
     assert code == 0
     assert jobs(running) == [*before, *made]
-    assert [line.split()[6] for line in err.splitlines() if "going on with job" in line] == made
+    assert [line.split()[4] for line in err.splitlines() if "resuming job" in line] == made
     rows = list(csv.reader(io.StringIO(out)))
     assert tuple(rows[0]) == FIELDS
     assert [row[0] for row in rows[1:]] == [str(folder / f"note-{index:03}.png") for index in range(12)]

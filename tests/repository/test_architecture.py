@@ -22,7 +22,18 @@ SERVICE = ("api", "workers")
 SETTINGS = "workers.settings"  # the one module of the service that reads the environment
 
 FLOORS: list[set[str]] = [  # from the ground up: modules, or folders; each imports its own floor and those below it
-    {"types", "errors", "files", "remarks", "records", "statistics", "texts", "audit_settings", "report_files"},
+    {
+        "types",
+        "errors",
+        "files",
+        "remarks",
+        "records",
+        "statistics",
+        "terminal",
+        "texts",
+        "audit_settings",
+        "report_files",
+    },
     {"attempt", "quiet", "charset", "voting", "views", "imaging.backdrop", "imaging.frames", "folders.labels_csv"},
     {"image", "decoding"},
     {"imaging.picture_bytes", "folders.contents", "segmented", "sliding", "models"},

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,12 @@ from captcha_solver.training.finishing.calibration import Calibration
 from captcha_solver.training.progress import Interruption
 from captcha_solver.training.recipes import few
 from captcha_solver.training.recipes.few import FoldBudget, Plan, Share, what_is_left
-from captcha_solver.training.run import TrainRequest
+from captcha_solver.training.run import TrainOptions
 from captcha_solver.training.sources import Fold
 from captcha_solver.training.task import Pair, Settled, TrainSettings
 from captcha_solver.training.tasks.sliding import SlidingTask
 from tests.training.recipes.test_few import labelled, task
 from tests.training.tiny_task import BarsTask
-
-ASKED = TrainRequest((), Path("out"), "sliding", None, None, {})
 
 
 class Clock:
@@ -125,17 +123,17 @@ def test_no_time_at_all_is_one_step(clock: Clock, tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("asked", "minutes", "steps", "patience"),
     [
-        ({}, 10.0, None, 20),
-        ({"max_steps": 5}, None, 5, run.ENDLESS),
-        ({"minutes": 3}, 3, None, 20),
-        ({"minutes": 3, "max_steps": 5}, 3, 5, run.ENDLESS),
-        ({"max_steps": 5, "patience": 2}, None, 5, 2),
+        (TrainOptions(), 10.0, None, 20),
+        (TrainOptions(max_steps=5), None, 5, run.ENDLESS),
+        (TrainOptions(minutes=3), 3, None, 20),
+        (TrainOptions(minutes=3, max_steps=5), 3, 5, run.ENDLESS),
+        (TrainOptions(max_steps=5, patience=2), None, 5, 2),
     ],
 )
 def test_steps_asked_for_alone_have_no_other_end(
-    asked: dict[str, Any], minutes: float | None, steps: int | None, patience: int
+    asked: TrainOptions, minutes: float | None, steps: int | None, patience: int
 ) -> None:
-    settings = run._settings(replace(ASKED, asked=asked), few.FEW_SETTINGS)
+    settings = run.settings_for(asked, few.FEW_SETTINGS)
     assert (settings.minutes, settings.max_steps, settings.patience) == (minutes, steps, patience)
 
 
@@ -156,7 +154,8 @@ def test_the_training_on_all_labels_has_what_cross_validation_left(
     settings: dict[str, Any], found: Plan, minutes: float | None, steps: int | None
 ) -> None:
     left = what_is_left(TrainSettings(**settings), found)
-    assert (left["minutes"], left["max_steps"]) == (pytest.approx(minutes), steps)
+    assert left.minutes == pytest.approx(minutes)
+    assert left.max_steps == steps
 
 
 def folds(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, **budget: Any) -> list[list[few.FoldReading]]:
@@ -192,7 +191,7 @@ def test_cross_validation_takes_a_sixth_of_the_steps_in_each_fold(
     assert {len(fold) for fold in checks} == {few.CHECKS}
     taken = sum(fold[-1].steps for fold in checks)
     left = what_is_left(TrainSettings(max_steps=steps), plan(None, 0, taken))
-    assert taken + left["max_steps"] == steps
+    assert taken + (left.max_steps or 0) == steps
 
 
 @pytest.mark.parametrize("minutes", [1.0, 3.0, 10.0])

@@ -24,7 +24,7 @@ from captcha_solver.training.checkpoint import (
 from captcha_solver.training.finishing.calibration import right
 from captcha_solver.training.finishing.curves import draw_curves
 from captcha_solver.training.loop import schedule, train
-from captcha_solver.training.run import TASKS, TrainRequest, run
+from captcha_solver.training.run import TASKS, TrainOptions, TrainRequest, run
 from captcha_solver.training.task import TrainSettings, as_float
 from tests.paths import ROOT
 from tests.training.tiny_task import BarsTask, MakeBars
@@ -121,7 +121,7 @@ def test_curves_are_a_picture(tmp_path: Path) -> None:
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    request = TrainRequest(("nowhere",), tmp_path / "out", "sliding", None, None, {"max_steps": 1})
+    request = TrainRequest(("nowhere",), tmp_path / "out", "sliding", None, None, TrainOptions(max_steps=1))
     with pytest.raises(CaptchaSolverError, match=message):
         run(replace(request, **change))  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
@@ -179,7 +179,7 @@ def test_a_training_interrupted_and_gone_on_with_ends_as_one_that_ran_through(tm
     assert through.returncode == 0, through.stderr
     stopped = tiny(tmp_path / "stopped", "13")
     assert stopped.returncode == 130, stopped.stderr
-    assert stopped.stdout == "interrupted at step 28; run the same command again to go on"
+    assert stopped.stdout == "interrupted at step 28; run the same command again to resume"
     assert (tmp_path / "stopped" / "checkpoint" / "last.npz").is_file()
     assert not (tmp_path / "stopped" / MANIFEST).exists()
     on = tiny(tmp_path / "stopped")

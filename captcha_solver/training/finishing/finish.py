@@ -1,4 +1,4 @@
-"""End a training: a trained network in; temperature, exports, parity check, card and bundle out.
+"""Makes a bundle of a trained network: temperature, exports, parity check, card.
 
 Tested in ``tests/training/test_loop.py``.
 """
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 
 def finish(
-    task: "Task", out: Path, model: Any, known: tuple[Mapping[str, Any], "Settled | None"], *, int8: bool = True
+    task: "Task",
+    out: Path,
+    model: Any,
+    *,
+    report: Mapping[str, Any],
+    settled: "Settled | None" = None,
+    int8: bool = True,
 ) -> Bundle:
     """Round the kernels to what is stored, calibrate on held-out images, export, check, quantise, write the card."""
     from captcha_solver.training.task import as_float
 
-    report, settled = known
     round_kernels(model)
     heldout = [(as_float(x), y) for x, y in task.heldout()]
     calibration = settled.calibration if settled else calibrate([(predict(model, x), y) for x, y in heldout])

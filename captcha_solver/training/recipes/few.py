@@ -1,29 +1,22 @@
-"""Fine-tune on a few labels: cross-validation says how long, then one training on all of them.
+"""Fine-tunes on few labels: cross-validation says how long, then one training learns all of them.
 
-Each labelled image is varied every time it is seen, and drawn images of ``wild`` are replayed beside them, so that
-little is forgotten (Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal").
-Lower layers, which see what all designs share, learn more slowly (Howard and Ruder 2018, "Universal Language Model
-Fine-tuning for Text Classification"). Nothing is left to be tuned by hand.
+What is learnt, and how, is in ``recipes/few_labels.py``. Nothing is left to be tuned by hand.
 """
 
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.charset import NAMED
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import DatasetError
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import import_keras
-from captcha_solver.models.save import amend_bundle
 from captcha_solver.statistics import wilson
 from captcha_solver.training.checkpoint import FOLDER, Progress
 from captcha_solver.training.finishing.calibration import Calibration, calibrate, right
@@ -31,21 +24,17 @@ from captcha_solver.training.learner import Learner, predict
 from captcha_solver.training.learners import new_learner
 from captcha_solver.training.loop import schedule, train
 from captcha_solver.training.progress import Interruption, Meter
+from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, told_by_labels, with_replay
 from captcha_solver.training.sources import Fold, Source, folder_samples
 from captcha_solver.training.task import Settled, TrainSettings, as_float
 from captcha_solver.training.tasks.sliding import SlidingTask, StripBatch
 
 FEW = 2000  # labelled images; of more, a part is held out as usual
-REPLAY, REPLAY_WEIGHT = "wild", 0.6  # drawn images for each labelled one
 FOLDS, FOLDS_SHARE = 3, 0.5  # and the share of the time that all folds take
-TELLING = 20  # labels of one length: another then has, with 95 % confidence, less than 14 % of the texts
-OFTEN = 8  # times that each character is seen in the mean, before an unseen one is taken for none
 CHECKS = 8  # of a fold, evenly over its budget
-NEVER = 10**9  # steps
 LEAST_MINUTES = 0.01
-LAYER_DECAY = 0.85  # a layer's rate over that of the layer above it
 MINUTES = 10.0
-FEW_SETTINGS: Mapping[str, float] = {"minutes": MINUTES, "batch": 32, "learning_rate": 8e-4, "layer_decay": LAYER_DECAY}
+FEW_SETTINGS = TrainSettings(minutes=MINUTES, batch=BATCH, learning_rate=RATE, layer_decay=LAYER_DECAY)
 PROOF_IMAGES = 1024  # that the exports are checked with
 PLAN = "few.json"
 
@@ -131,8 +120,7 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
     """
     began = time.monotonic()
     writable_folder(out / FOLDER)
-    replay = Source(REPLAY, REPLAY_WEIGHT * sum(source.weight for source in task.mixture.sources))
-    task = replace(task, mixture=replace(task.mixture, sources=(*task.mixture.sources, replay)))
+    task = with_replay(task)
     path = out / FOLDER / PLAN
     if path.exists():
         plan = _read_plan(path)
@@ -143,44 +131,21 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
         steps, settled = choose(folds)
         plan = Plan(steps, settled, time.monotonic() - began, sum(fold[-1].steps for fold in folds))
         path.write_text(json.dumps(asdict(plan)), encoding="utf-8")
-    final = replace(settings, **what_is_left(settings, plan), validate_every=NEVER)  # nothing is held out any more
+    final = what_is_left(settings, plan)
     whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
     bundle = train(whole, out, final, start_from=start, settled=plan.settled)
-    labels = _labels(task)
-    return amend_bundle(bundle, length=shared_length(labels), alphabet=alphabet(labels))
+    return told_by_labels(bundle, _labels(task))
 
 
-def what_is_left(settings: TrainSettings, plan: Plan) -> dict[str, Any]:
-    """The budget of the training on all labels: what cross-validation left, or the steps that it found best.
+def what_is_left(settings: TrainSettings, plan: Plan) -> TrainSettings:
+    """For the training on all labels: the budget that cross-validation left, or the steps that it found best.
 
-    Where a number of steps was asked for, all that are left are taken, so that the sum is the number.
+    Where a number of steps was asked for, all that are left are taken, so that the sum is the number. Nothing is held
+    out any more.
     """
     minutes = None if settings.minutes is None else max(settings.minutes - plan.elapsed_s / 60, LEAST_MINUTES)
-    return {
-        "minutes": minutes,
-        "max_steps": plan.steps if settings.max_steps is None else settings.max_steps - plan.taken,
-    }
-
-
-def shared_length(labels: Sequence[str]) -> str | None:
-    """The length of all ``labels``, where they are enough to tell (``TELLING``) and all have one."""
-    lengths = {len(label) for label in labels}
-    return str(lengths.pop()) if len(labels) >= TELLING and len(lengths) == 1 else None
-
-
-def alphabet(labels: Sequence[str]) -> str | None:
-    """The characters that texts like ``labels`` are made of, where they are enough to tell (``TELLING``).
-
-    Those that were seen, where each was seen more than once, so that few can be missing (Good 1953, "The population
-    frequencies of species"); else the smallest named charset that has them all.
-    """
-    counts = Counter("".join(labels))
-    if len(labels) < TELLING:
-        return None
-    if min(counts.values()) > 1 and counts.total() >= OFTEN * len(counts):
-        return "".join(sorted(counts))
-    fitting = [symbols for symbols in NAMED.values() if set(counts) <= set(symbols)]
-    return min(fitting, key=len, default=None)
+    steps = plan.steps if settings.max_steps is None else settings.max_steps - plan.taken
+    return replace(settings, minutes=minutes, max_steps=steps, validate_every=NEVER)
 
 
 def _labels(task: SlidingTask) -> list[str]:

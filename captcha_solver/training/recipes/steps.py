@@ -1,4 +1,4 @@
-"""A model and a few labelled images, or a generator, in; an attacker trained on them out, the same one every time.
+"""Trains an attacker of an audit on a few labelled images, or on a generator: the same one every time.
 
 Unlike ``captcha-solver train`` with few labels, whose budget is time, this one's is steps, so that the same audit gives
 the same trials: each number of labels has its number of steps, and nothing is held out to choose by.
@@ -19,7 +19,6 @@ import numpy as np
 from captcha_solver.dataset import write_folder
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
-from captcha_solver.models.save import amend_bundle
 from captcha_solver.quiet import sieved_stderr
 from captcha_solver.training.checkpoint import Progress
 from captcha_solver.training.progress import Meter
@@ -27,12 +26,9 @@ from captcha_solver.types import Sample
 
 if TYPE_CHECKING:
     from captcha_solver.training.learner import Learner
-    from captcha_solver.training.run import TrainRequest
     from captcha_solver.training.task import TrainSettings
     from captcha_solver.training.tasks.sliding import SlidingTask
 
-REPLAY, REPLAY_WEIGHT = "wild", 0.6
-BATCH, RATE, LAYER_DECAY = 32, 8e-4, 0.85
 STEPS_BASE, STEPS_A_DOUBLING = 40, 30
 LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
@@ -67,21 +63,18 @@ def tune(
     Labels with characters that the model cannot write are left out. A training that ``until`` (``time.monotonic``)
     comes upon raises ``OutOfTimeError``: cut short, it would be another attacker.
     """
-    from captcha_solver.training.run import TrainRequest
-
     note = out / "tuned.json"
-    if note.exists():  # of an audit that is gone on with
+    if note.exists():  # of an audit that is resumed
         known = json.loads(note.read_text(encoding="utf-8"))
         return Tuned(load_bundle(out / "bundle"), known["core_s"])
-    shutil.rmtree(out / "bundle", ignore_errors=True)  # of a training that was cut off: gone on with, it would differ
+    shutil.rmtree(out / "bundle", ignore_errors=True)  # of a training that was cut off: resumed, it would differ
     start = load_bundle(shipped_bundles()[route])
     spec = source if isinstance(source, str) else _folder(_writable(source, start), out)
     _make_repeatable(seed)
     began = _core_s()
-    meter = StepWatch(out / "bundle", until)
-    request = TrainRequest((spec,), out / "bundle", route, route, None, {})
+    tuning = Tuning(spec, out / "bundle", start, steps, seed, StepWatch(out / "bundle", until))
     with sieved_stderr():
-        bundle = ROUTES[route](request, start, (steps, seed, meter))
+        bundle = ROUTES[route](tuning)
     if not isinstance(source, str):
         bundle = _narrowed(bundle, source)
     tuned = Tuned(bundle, round(_core_s() - began, 1))
@@ -138,37 +131,60 @@ def _folder(samples: Sequence[Sample], out: Path) -> str:
 
 
 def _narrowed(bundle: Bundle, samples: Sequence[Sample]) -> Bundle:
-    """What an attacker concludes from their labels: which characters there are, and how many."""
-    from captcha_solver.training.recipes.few import alphabet, shared_length
+    from captcha_solver.training.recipes.few_labels import told_by_labels
 
-    labels = [sample.text for sample in samples]
-    return amend_bundle(bundle, length=shared_length(labels), alphabet=alphabet(labels))
+    return told_by_labels(bundle, [sample.text for sample in samples])
 
 
-def _sliding(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]) -> Bundle:
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What is trained into ``out``: ``source`` is a folder or a design, ``start`` the model that learns it."""
+
+    source: str
+    out: Path
+    start: Bundle
+    steps: int
+    seed: int
+    meter: Meter
+
+
+def _sliding(tuning: Tuning) -> Bundle:
     from captcha_solver.training.finishing.calibration import Calibration
     from captcha_solver.training.loop import train
-    from captcha_solver.training.sources import Fold, Source
+    from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, with_replay
+    from captcha_solver.training.sources import Fold
     from captcha_solver.training.task import Settled, TrainSettings
     from captcha_solver.training.tasks.sliding import SlidingTask
 
-    steps, seed, meter = how
-    task = SlidingTask.from_sources(request.sources, labels=None, batch=BATCH, workers=1, start=start)
-    replayed = (*task.mixture.sources, Source(REPLAY, REPLAY_WEIGHT))
-    task = replace(task, mixture=replace(task.mixture, sources=replayed, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
+    start = tuning.start
+    task = with_replay(SlidingTask.from_sources([tuning.source], labels=None, batch=BATCH, workers=1, start=start))
+    task = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
     settings = TrainSettings(
-        batch=BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed, layer_decay=LAYER_DECAY
+        batch=BATCH,
+        learning_rate=RATE,
+        max_steps=tuning.steps,
+        validate_every=NEVER,
+        seed=tuning.seed,
+        layer_decay=LAYER_DECAY,
     )
     settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
     learner = _learner(task, settings, start)
-    return train(  # for floats alone: in 8 bits nobody reads with it
-        task, request.out, settings, start_from=start, meter=meter, settled=settled, learner=learner, int8=False
+    return train(
+        task,
+        tuning.out,
+        settings,
+        start_from=start,
+        meter=tuning.meter,
+        settled=settled,
+        learner=learner,
+        int8=False,  # in 8 bits nobody reads with it
     )
 
 
 def _learner(task: "SlidingTask", settings: "TrainSettings", start: Bundle) -> "Learner":
     """The network that is to learn, at its start. It is built and traced once: that takes as long as 30 steps."""
     from captcha_solver.training.learners import new_learner
+    from captcha_solver.training.recipes.few_labels import BATCH
     from captcha_solver.training.tasks.sliding import LONGEST_LABEL
 
     key = (start.sha256, settings.seed)
@@ -183,15 +199,17 @@ def _learner(task: "SlidingTask", settings: "TrainSettings", start: Bundle) -> "
     return _LEARNERS[key]
 
 
-def _segmented(request: "TrainRequest", start: Bundle, how: tuple[int, int, Meter]) -> Bundle:
+def _segmented(tuning: Tuning) -> Bundle:
     from captcha_solver.training.loop import train
+    from captcha_solver.training.recipes.few_labels import BATCH, NEVER, RATE
     from captcha_solver.training.task import TrainSettings
     from captcha_solver.training.tasks.glyphs import GlyphTask
 
-    steps, seed, meter = how
-    task = GlyphTask.from_sources(request.sources, labels=None, batch=4 * BATCH, workers=1, start=start)
-    settings = TrainSettings(batch=4 * BATCH, learning_rate=RATE, max_steps=steps, validate_every=10**9, seed=seed)
-    return train(task, request.out, settings, start_from=start, meter=meter)
+    task = GlyphTask.from_sources([tuning.source], labels=None, batch=4 * BATCH, workers=1, start=tuning.start)
+    settings = TrainSettings(
+        batch=4 * BATCH, learning_rate=RATE, max_steps=tuning.steps, validate_every=NEVER, seed=tuning.seed
+    )
+    return train(task, tuning.out, settings, start_from=tuning.start, meter=tuning.meter)
 
 
 ROUTES = {"sliding": _sliding, "segmented": _segmented}

@@ -22,10 +22,11 @@ from captcha_solver.training.checkpoint import remove_checkpoint
 from captcha_solver.training.finishing.card import training_card
 from captcha_solver.training.finishing.parity import TOLERANCE
 from captcha_solver.training.sources import Mixture, cached_design, parse_source
+from captcha_solver.training.task import TrainSettings
 from captcha_solver.training.workers import stream
 from captcha_solver.types import Rgb
 
-LOCATOR_SETTINGS = {"learning_rate": 3e-3}
+LOCATOR_SETTINGS = TrainSettings(minutes=30.0, learning_rate=3e-3)
 BATCHES_A_DRAW = 16
 HELDOUT_BATCHES, HELDOUT_SEED = 16, 987_654_323
 CROPPED, CROP = 0.3, 0.15  # share of the images cut at their sides, by up to this part at each

@@ -16,9 +16,9 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.training.learner import layer_rates, layerwise_adamw
-from captcha_solver.training.recipes import few
+from captcha_solver.training.recipes import few, few_labels
 from captcha_solver.training.recipes.few import FoldReading, choose, held_out, is_few
-from captcha_solver.training.run import TrainRequest, run
+from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.sources import Fold, Mixture, Source, folder_samples
 from captcha_solver.training.tasks.sliding import SlidingTask
 
@@ -91,9 +91,9 @@ def test_a_curve_that_still_rises_is_given_all_the_time_there_is() -> None:
 
 
 def test_the_length_of_all_labels_is_learnt_where_they_are_enough_to_tell() -> None:
-    assert few.shared_length(["abcd"] * few.TELLING) == "4"
-    assert few.shared_length(["abcd"] * (few.TELLING - 1)) is None
-    assert few.shared_length(["abcd"] * few.TELLING + ["abcde"]) is None
+    assert few_labels.shared_length(["abcd"] * few_labels.TELLING) == "4"
+    assert few_labels.shared_length(["abcd"] * (few_labels.TELLING - 1)) is None
+    assert few_labels.shared_length(["abcd"] * few_labels.TELLING + ["abcde"]) is None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_length_of_all_labels_is_learnt_where_they_are_enough_to_tell() -> N
     ],
 )
 def test_the_characters_of_the_texts_are_learnt_from_the_labels(labels: list[str], alphabet: str | None) -> None:
-    assert few.alphabet(labels) == alphabet
+    assert few_labels.alphabet(labels) == alphabet
 
 
 def test_few_are_folders_alone_with_not_too_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_few_labels_make_a_bundle_whose_card_has_the_cross_validated_rate(
     monkeypatch.setattr(few, "PROOF_IMAGES", 64)
     monkeypatch.setattr(few, "TELLING", 8)
     folder, out = labelled(tmp_path / "f", 9, design="note"), tmp_path / "out"
-    request = TrainRequest((str(folder),), out, "sliding", "sliding", 8, {"max_steps": 8, "batch": 4, "workers": 0})
+    request = TrainRequest((str(folder),), out, "sliding", "sliding", 8, TrainOptions(max_steps=8, batch=4, workers=0))
     path = run(request)
     bundle = load_bundle(path)
     figures = bundle.card["cross_validation"]
@@ -159,8 +159,8 @@ def test_a_few_labels_make_a_bundle_whose_card_has_the_cross_validated_rate(
     assert bundle.length == str(load_design("note").lettering.min_length)
     assert bundle.alphabet == load_design("note").lettering.charsets[0], "eight labels name no smaller one"
     assert figures["right"] >= 4, "large print, which the shipped model reads"
-    assert bundle.card["training"]["settings"]["layer_decay"] == few.LAYER_DECAY
-    assert [source["source"] for source in bundle.card["data"]["sources"]] == [str(folder), few.REPLAY]
+    assert bundle.card["training"]["settings"]["layer_decay"] == few_labels.LAYER_DECAY
+    assert [source["source"] for source in bundle.card["data"]["sources"]] == [str(folder), few_labels.REPLAY]
     assert bundle.card["training"]["from"] == load_bundle(shipped_bundles()["sliding"]).sha256
     rows = [json.loads(line) for line in (out / "train.log").read_text(encoding="utf-8").splitlines()]
     assert [row["fold"] for row in rows if "fold" in row] == [0, 1, 2], "one step a fold is read once"
@@ -182,7 +182,9 @@ def test_an_interrupted_fine_tuning_does_not_cross_validate_again(
         raise KeyboardInterrupt
 
     folder = labelled(tmp_path / "f", 9)
-    request = TrainRequest((str(folder),), out, "sliding", "sliding", None, {"max_steps": 8, "batch": 4, "workers": 0})
+    request = TrainRequest(
+        (str(folder),), out, "sliding", "sliding", None, TrainOptions(max_steps=8, batch=4, workers=0)
+    )
     monkeypatch.setattr(few, "_fold", fold)
     monkeypatch.setattr(few, "train", stopped)
     for _ in range(2):

@@ -12,7 +12,7 @@ from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import shipped_bundles
 from captcha_solver.sliding.strip import SlideSettings
 from captcha_solver.training.recipes.recipe import Recipe, parse_recipe
-from captcha_solver.training.run import TrainRequest, run
+from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.sources import Mixture, parse_source
 from captcha_solver.training.tasks.sliding import (
     LONGEST_LABEL,
@@ -105,6 +105,8 @@ def test_edges_move_as_far_as_the_recipe_says() -> None:
 
 
 def test_a_recipe_is_the_sliding_routes_alone(tmp_path: Path) -> None:
-    request = TrainRequest(("plain",), tmp_path / "out", "segmented", None, None, {"recipe": Recipe(joined=0.2)})
+    request = TrainRequest(
+        ("plain",), tmp_path / "out", "segmented", None, None, TrainOptions(recipe=Recipe(joined=0.2))
+    )
     with pytest.raises(OptionError, match="route sliding alone, received one for segmented"):
         run(request)

@@ -15,7 +15,8 @@ from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.training.checkpoint import Progress
 from captcha_solver.training.recipes import steps as tuning
-from captcha_solver.training.recipes.steps import BATCH, OutOfTimeError, StepWatch, steps_for, tune
+from captcha_solver.training.recipes.few_labels import BATCH
+from captcha_solver.training.recipes.steps import OutOfTimeError, StepWatch, steps_for, tune
 from captcha_solver.training.task import TrainSettings
 from captcha_solver.training.tasks.sliding import LONGEST_LABEL, SlidingTask
 from tests.audit.fake_attackers import images

@@ -9,7 +9,7 @@ from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.models.sliding import NETWORKS, build_sliding
-from captcha_solver.training.run import TrainRequest, run
+from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.tasks.distil import MakeTaught, packed, taught_loss
 from captcha_solver.training.tasks.sliding import MakeStrips, SlidingTask
 
@@ -65,7 +65,7 @@ def test_a_small_network_learns_from_a_teacher_and_is_resumed_as_it_is(
 ) -> None:
     held = SlidingTask._held
     monkeypatch.setattr(SlidingTask, "_held", lambda self, images, seed: held(self, images // 16, seed))
-    asked = {"max_steps": 8, "batch": 4, "workers": 0}
+    asked = TrainOptions(max_steps=8, batch=4, workers=0)
     first = run(TrainRequest(("plain",), tmp_path / "a", "sliding", None, None, asked, "small", "sliding"))
     card = load_bundle(first).card
     assert card["data"]["teacher"] == load_bundle(TEACHER).sha256
@@ -87,4 +87,6 @@ def test_an_unfit_network_or_teacher_is_refused(
     tmp_path: Path, network: str, teacher: str | None, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        run(TrainRequest(("plain",), tmp_path / "o", "sliding", None, None, {"max_steps": 1}, network, teacher))
+        run(
+            TrainRequest(("plain",), tmp_path / "o", "sliding", None, None, TrainOptions(max_steps=1), network, teacher)
+        )

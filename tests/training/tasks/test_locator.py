@@ -8,7 +8,7 @@ import pytest
 from captcha_solver.errors import OptionError
 from captcha_solver.locate.textmap import unfolded
 from captcha_solver.models.bundle import load_bundle
-from captcha_solver.training.run import TrainRequest, run
+from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.tasks.locator import LocatorTask, MakeCells, stacked, varied
 
 
@@ -72,7 +72,7 @@ def test_a_folder_does_not_tell_where_its_glyphs_are(tmp_path: Path) -> None:
 
 
 def test_a_short_training_learns_where_text_is(tmp_path: Path) -> None:
-    asked = {"max_steps": 96, "batch": 16, "workers": 0}
+    asked = TrainOptions(max_steps=96, batch=16, workers=0)
     path = run(TrainRequest(("plain",), tmp_path / "locator", "locator", None, None, asked))
     bundle = load_bundle(path)
     assert bundle.kind == "locator"
