@@ -1,4 +1,4 @@
-"""A request in, its owner out: checks the bearer token, then how many requests the owner made lately.
+"""Who sent a request: checks the bearer token, then how many requests its owner made lately.
 
 Tested in ``tests/api/test_limits.py``.
 """

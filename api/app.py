@@ -1,4 +1,4 @@
-"""Settings in, the ASGI application out: routes, errors, limits, and what they share."""
+"""The ASGI application: routes, errors, limits, and what they share."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

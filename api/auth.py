@@ -1,4 +1,4 @@
-"""A bearer token in, the owner of jobs out; nobody else's jobs can be seen."""
+"""Finds the owner of a bearer token. Nobody sees another's jobs."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The app in, its OpenAPI document out: with the bodies and queries that the routes read themselves.
+"""The OpenAPI document, with the bodies and queries that the routes read themselves.
 
 Tested in ``tests/api/test_schemathesis.py``.
 """

@@ -1,4 +1,4 @@
-"""A single image in, its answer out, by the lane that workers serve (``workers.jobs.lane``).
+"""Answers a single image by the lane that workers serve (``workers.jobs.lane``).
 
 Tested in ``tests/api/routes/test_solve.py``.
 """

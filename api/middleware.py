@@ -61,7 +61,7 @@ class Around:
         try:
             await self._app(scope, _limited(scope, receive, self._max_body), sending)
         except Exception as error:
-            if status:  # the answer has begun: it can only be cut off
+            if status:  # the answer has started: it can only be cut off
                 raise
             await unexpected(Request(scope), error)(scope, receive, sending)
         finally:

@@ -1,4 +1,4 @@
-"""Errors in, ``application/problem+json`` (RFC 9457) out: one shape for all that goes wrong."""
+"""Errors as ``application/problem+json`` (RFC 9457): one shape for all that goes wrong."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

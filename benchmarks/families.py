@@ -164,7 +164,7 @@ def main(steps: int, only: tuple[str, ...], count: int, out: Path) -> None:
     for family in only or FAMILIES:
         kinds, name = FAMILIES[family], family.replace(" ", "-").replace(",", "")
         source = out / f"{name}.toml"
-        if not source.is_file():  # a checkpoint is gone on with only where its source is unchanged
+        if not source.is_file():  # a checkpoint is resumed only where its source is unchanged
             source.write_text(to_toml(replace(without(wild, kinds), name=name)), encoding="utf-8")
         lacking = trained(str(source), steps, out / name)
         groups = {family: images_of(alone(wild, kinds), count)}

@@ -2,7 +2,7 @@
 
 python -m benchmarks.few_labels FOLDER... [--labels N]... [--minutes M] [--limit N] [--out FOLDER]
 
-A bundle that is there already is not trained again, so that a long run can be cut off and gone on with.
+A bundle that is there already is not trained again, so that a long run can be cut off and resumed.
 """
 
 import json

@@ -3,7 +3,7 @@
 python -m benchmarks.networks [SOURCE...] [--steps N] [--only NAME]... [--out FOLDER]
 
 The first ``--steps`` batches of 32 are the same for each. A bundle that is there already is not trained again, so that
-a long run can be cut off and gone on with.
+a long run can be cut off and resumed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Lines in, the same without TensorFlow's remarks out. As a program: standard input to standard error.
+"""Passes lines on without TensorFlow's remarks. As a program: from standard input to standard error.
 
 It imports nothing of the package, so that it starts at once as a process of its own: one that outlives the process
 whose lines it passes on, so that the last words of a crash are heard.

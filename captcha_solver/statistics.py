@@ -1,4 +1,4 @@
-"""Counts in, estimates with honest bounds out: paired differences, sample sizes, calibration, risk and coverage."""
+"""Estimates with honest bounds: rates, paired differences, sample sizes, calibration, risk and coverage."""
 
 import math
 from collections.abc import Sequence

@@ -126,9 +126,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One attempt on one sample under one condition; raw trials are stored, summaries computed from them."""
+    """One attempt of one recognizer on one sample; raw trials are stored, summaries computed from them."""
 
     sample_id: str
     truth: str
-    condition: str
+    recognizer: str
     solution: Solution

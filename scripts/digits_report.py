@@ -1,4 +1,4 @@
-"""Measure a digits bundle: MNIST's test digits, their variants and held-out junk in; a table of figures out.
+"""Measures a digits bundle on MNIST's test digits, their variants and held-out junk.
 
     python -m scripts.digits_report BUNDLE --mnist FOLDER [--save]
 

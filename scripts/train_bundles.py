@@ -2,8 +2,8 @@
 
     python -m scripts.train_bundles [NAME...] --out FOLDER [--scale 1.0] [--mnist FOLDER] [--install]
 
-The same command again goes on where it was stopped: a stage that is done is skipped, one that was cut off goes on from
-its last checkpoint, two minutes back at most. A stage is done when FOLDER/NAME holds a bundle. The sliding stages take
+The same command resumes it: a stage that is done is skipped, one that was cut off starts again from its last
+checkpoint, two minutes back at most. A stage is done when FOLDER/NAME holds a bundle. The sliding stages take
 more than a day on two cores; with --more N the last one is repeated N times with other seeds. They cut images with
 the locator that is installed: install a new one first.
 """
@@ -160,7 +160,7 @@ def run(command: Sequence[str]) -> None:
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise click.ClickException(
-            f"this ended with {done.returncode}; run the same again to go on: {' '.join(command)}"
+            f"this ended with {done.returncode}; run the same again to resume: {' '.join(command)}"
         )
 
 
@@ -176,7 +176,7 @@ def run(command: Sequence[str]) -> None:
     type=click.FloatRange(min=0, min_open=True),
     help="Of all minutes and counts: 0.01 tries everything out.",
 )
-@click.option("--more", default=0, show_default=True, type=click.IntRange(min=0), help="Times to go on with sliding.")
+@click.option("--more", default=0, show_default=True, type=click.IntRange(min=0), help="More runs of sliding.")
 @click.option(
     "--mnist", type=click.Path(path_type=Path, exists=True), help="MNIST's folder (datasets/external/mnist.py)."
 )

@@ -92,5 +92,5 @@ def test_run_trials() -> None:
     trials = run_trials(Solver(FakeRecognizer(["one", "two"])), samples, done=finished.append)
     assert [each.sample_id for each in trials] == [sample.id for sample in samples]
     assert [is_solved(each) for each in trials] == [True, False] * 35
-    assert {each.condition for each in trials} == {"fake"}
+    assert {each.recognizer for each in trials} == {"fake"}
     assert sum(finished) == 70

@@ -1,4 +1,4 @@
-"""A Redis URL in, connections out that wait out a short absence of the server."""
+"""Connections to Redis that wait out a short absence of the server."""
 
 from typing import Any, TypeAlias
 

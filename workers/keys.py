@@ -74,7 +74,7 @@ def events(job_id: str) -> str:
 
 
 def attempts(job_id: str) -> str:
-    """Hash: chunk -> how often it was begun; ``i3`` -> how often image 3 was begun alone."""
+    """Hash: chunk -> how often it was started; ``i3`` -> how often image 3 was started alone."""
     return f"{job(job_id)}:attempts"
 
 
@@ -144,7 +144,7 @@ def audit_left_out(audit_id: str) -> str:
 
 
 def audit_attempts(audit_id: str) -> str:
-    """Hash: piece -> how often it was begun; ``3e`` -> what went wrong with piece 3 last."""
+    """Hash: piece -> how often it was started; ``3e`` -> what went wrong with piece 3 last."""
     return f"{audit(audit_id)}:attempts"
 
 

@@ -1,4 +1,4 @@
-"""A child process about to start in, one that ends with its parent out: a killed keeper leaves nothing behind."""
+"""Starts child processes that end with their parent, so that a killed keeper leaves nothing behind."""
 
 import ctypes
 import signal

@@ -1,4 +1,4 @@
-"""A command and a number in, so many processes kept alive out: the dead are replaced, all are drained at the end."""
+"""Keeps so many processes of one command alive: the dead are replaced, all are drained at the end."""
 
 import signal
 import subprocess

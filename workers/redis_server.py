@@ -1,4 +1,4 @@
-"""No Redis in, a private one out: a process on a Unix socket that only the user can open, with an append-only file."""
+"""A private Redis: a process on a Unix socket that only the user can open, with an append-only file."""
 
 import fcntl
 import importlib.util

@@ -1,4 +1,4 @@
-"""The environment in, one checked settings dataclass out: the only place where the environment is read."""
+"""The settings of the service, read from the environment and checked; nothing else reads the environment."""
 
 import os
 from collections.abc import Mapping

@@ -101,7 +101,7 @@ class QueueWorker(SimpleWorker):
             self.perform_job(job, queue, execution)
         finally:
             self._held = None
-        self.connection.unlink(*self._traces(job.id))  # another worker may have seen it before it was begun
+        self.connection.unlink(*self._traces(job.id))  # another worker may have seen it before it was started
 
     def work(self, *arguments: Any, **options: Any) -> bool:
         with Beat(self._renew, BEAT_S):  # one thread for all chunks: to start one takes longer than to read an image

@@ -1,4 +1,4 @@
-"""A zip file in, its images out one after the other; nothing is extracted, and what looks like an attack is refused."""
+"""Reads the images of a zip file one by one; nothing is extracted, and what looks like an attack is refused."""
 
 import io
 import stat

@@ -106,7 +106,7 @@ class AuditOut(BaseModel):
     name: str
     source: str = Field(description="design, toml or images")
     status: Status
-    stage: str = Field(description="What was begun last, while it goes on")
+    stage: str = Field(description="What was started last, while the audit runs")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -1,4 +1,4 @@
-"""The body and query of ``POST /v1/audits`` in, a checked subject and settings out.
+"""Reads the body and query of ``POST /v1/audits`` as a checked subject and settings.
 
 Tested in ``tests/api/routes/test_audits.py``.
 """

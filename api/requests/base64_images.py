@@ -1,4 +1,4 @@
-"""The text that stands for an image in JSON (base64, or a ``data:`` URI) in, the file's bytes out."""
+"""Reads a file's bytes from the text that stands for an image in JSON: base64, or a ``data:`` URI."""
 
 import base64
 import re

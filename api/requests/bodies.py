@@ -1,4 +1,4 @@
-"""A request in, its body out: whole, in a file or as JSON, within limits; and what kind of body it is.
+"""Reads a request's body within limits: whole, into a file or as JSON; and says what kind it is.
 
 Tested in ``tests/api/test_limits.py``.
 """

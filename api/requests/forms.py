@@ -1,4 +1,4 @@
-"""A multipart request in, its fields and files out; what is over a limit is told as such.
+"""Reads the fields and files of a multipart request; what is over a limit is told as such.
 
 Tested in ``tests/api/test_limits.py``.
 """

@@ -1,4 +1,4 @@
-"""A request's body in, checked images with their options out: multipart, zip or JSON, all the same afterwards."""
+"""Reads checked images and their options from multipart, a zip or JSON; all the same afterwards."""
 
 import asyncio
 import hashlib

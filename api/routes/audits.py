@@ -184,17 +184,17 @@ def _made(service: Service, owner: str, asked: Asked, idempotency_key: str | Non
         if before := store.made_by(owner, idempotency):
             return before
     store.check_room(owner)
-    begun = new_audit(asked.audit(owner), service.settings.audit_ttl_s)
+    started = new_audit(asked.audit(owner), service.settings.audit_ttl_s)
     try:
         if asked.images is None:
-            store.put_toml(begun, asked.toml)
+            store.put_toml(started, asked.toml)
         else:
-            store.put_images(begun, asked.labelled())
-        return store.commit(begun, idempotency)
+            store.put_images(started, asked.labelled())
+        return store.commit(started, idempotency)
     except RedisError:  # what nothing was heard of may have gone through: it stays, and runs out if it did not
         raise
     except BaseException:
-        store.discard(begun)
+        store.discard(started)
         raise
 
 

@@ -124,14 +124,14 @@ def make_job(
         metadata=options.metadata or {},
         label_use=intake.label_use,
     )
-    begun = store.begin(new_job(blank, ttl_s or settings.ttl_s))
+    started = store.begin(new_job(blank, ttl_s or settings.ttl_s))
     try:
-        store.put(begun, intake)
-        return store.commit(begun, idempotency, at_front=ahead and store.has_batches())
+        store.put(started, intake)
+        return store.commit(started, idempotency, at_front=ahead and store.has_batches())
     except RedisError:  # what nothing was heard of may have gone through: the images stay, and run out if it did not
         raise
     except BaseException:
-        store.discard(begun)
+        store.discard(started)
         raise
 
 

@@ -1,4 +1,4 @@
-"""``POST /v1/solve``: one image in, its answer out, by a lane beside the queue; or a job, where none comes in time."""
+"""``POST /v1/solve``: answers one image by a lane beside the queue; with a job, where no answer comes in time."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A job's answers and what was expected in, a verdict out: what was lost, doubled, wrong, or left behind.
+"""Whether a job is as it should be: what was lost, doubled, wrong, or left behind.
 
 Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
 """

@@ -1,4 +1,4 @@
-"""A seed and a job's expected time in, a plan of faults out, and the thread that carries it out.
+"""Plans faults from a seed and a job's expected time, and the thread that carries them out.
 
 Tested in ``tests/benchmarks/chaos/test_scenarios.py``.
 """

@@ -1,4 +1,4 @@
-"""Other things that go wrong: a service and some images in, what was seen of it and what should not have been, out."""
+"""Other things that go wrong: what was seen of the service, and what should not have been."""
 
 import os
 import signal
@@ -137,7 +137,7 @@ def full(setting: Setting, rest: Rest, notes: Notes) -> None:
 
 
 def away(setting: Setting, rest: Rest, notes: Notes) -> None:
-    """Redis is gone for a while, in the middle of a job: 503, nothing dies, and all goes on by itself."""
+    """Redis is gone for a while, in the middle of a job: 503, nothing dies, and all resumes by itself."""
     stack, whole = setting.stack, setting.batch(max(setting.images // 4, SOME))
     job_id = str(rest.submit(whole.zipped())["id"])
     api, workers = stack.api.pid, stack.worker_pids
@@ -217,7 +217,7 @@ def _ended(rest: Rest, notes: Notes, whole: Batch, job_id: str) -> None:
 
 @contextmanager
 def _stopped(pids: Sequence[int]) -> Iterator[None]:
-    """Hold the workers still, so that what waits for them goes on waiting."""
+    """Hold the workers still, so that what waits for them still waits."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

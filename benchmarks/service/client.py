@@ -1,4 +1,4 @@
-"""A batch of images in, answers out, over REST as any client would do it; what goes wrong is counted, not hidden.
+"""Sends batches of images over REST as any client would; what goes wrong is counted, not hidden.
 
 Tested in ``tests/benchmarks/service/test_measure.py``.
 """

@@ -1,4 +1,4 @@
-"""A seed in, images out with the direct call's answers, repeated to any number and packed as a zip.
+"""Images of a seed with the direct call's answers, repeated to any number and packed as a zip.
 
 Tested in ``tests/benchmarks/service/test_measure.py``.
 """

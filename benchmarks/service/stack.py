@@ -1,4 +1,4 @@
-"""Settings in, a running service out whose parts can be asked for, killed and started again.
+"""A running service whose parts can be asked for, killed and started again.
 
 Tested in ``tests/benchmarks/service/test_measure.py``.
 """

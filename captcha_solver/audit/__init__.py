@@ -1,1 +1,1 @@
-"""How robust is a design? Attacks with growing budgets in, raw trials, findings and a report out."""
+"""How robust is a design? It is attacked with growing budgets; the raw trials make the findings and the report."""

@@ -41,7 +41,7 @@ from captcha_solver.report_files import CELLS, TRIALS
 Phase = Callable[[CellRunner, Sequence[Result]], list[Stage]]
 """What can be done once the phases before it are over, given what they found."""
 
-GO_ON = "what is finished is kept; the same command goes on where this one stopped"
+RESUMED = "what is finished is kept; the same command resumes the audit"
 
 
 @dataclass
@@ -62,10 +62,10 @@ class Campaign:
         try:
             return self._run(clock)
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"interrupted; {GO_ON}") from error
+            raise KeyboardInterrupt(f"interrupted; {RESUMED}") from error
         except OSError as error:  # a full disk, most likely
             where = error.filename or self.out
-            raise SetupError(f"{where}: {error.strerror or error}; {GO_ON}") from error
+            raise SetupError(f"{where}: {error.strerror or error}; {RESUMED}") from error
 
     def _run(self, clock: Clock) -> Report:
         cell_runner = self.cell_runner()

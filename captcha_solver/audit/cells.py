@@ -59,10 +59,10 @@ class TrialRecord:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished cell cost, and its outcomes."""
+    """What a finished cell cost, and its trials."""
 
     cell: Cell
-    outcomes: Sequence[TrialRecord]
+    trials: Sequence[TrialRecord]
     train_core_s: float = 0.0
     train_accuracy: float | None = None
     ms_per_solve: float = 0.0
@@ -71,7 +71,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A finished cell as ``cells.jsonl`` has it: all of its result but the outcomes, of which it has the number."""
+    """A finished cell as ``cells.jsonl`` has it: all of its result but the trials, of which it has the number."""
 
     cell: Cell
     n: int
@@ -81,7 +81,7 @@ class LedgerEntry:
     model_sha256: str
 
 
-def outcomes(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[TrialRecord]:
+def trials_of(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[TrialRecord]:
     """Pair what was asked with what was read."""
     return [
         TrialRecord(cell.id, sample.id, sample.text, solution.text, round(solution.confidence, 6), solution.failure)
@@ -131,7 +131,7 @@ class Ledger:
             return
         sizes = {name: _size(self._folder / name) for name in (TRIALS, CELLS)}
         try:
-            self._append(TRIALS, map(asdict, result.outcomes))
+            self._append(TRIALS, map(asdict, result.trials))
             self._append(CELLS, [_entry(result)])
         except OSError as error:
             for name, size in sizes.items():
@@ -147,7 +147,7 @@ class Ledger:
 
     def _rewrite(self, results: Sequence[Result]) -> None:
         """Trials first: should it end between the two, they hold those of each cell in ``cells.jsonl``."""
-        self._write(TRIALS, (asdict(outcome) for result in results for outcome in result.outcomes))
+        self._write(TRIALS, (asdict(trial) for result in results for trial in result.trials))
         self._write(CELLS, map(_entry, results))
 
     def _write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -172,18 +172,18 @@ def read_files(folder: Path) -> Found:
     entries, cells_whole = _records(LedgerEntry, folder / CELLS)
     trials, trials_whole = _records(TrialRecord, folder / TRIALS)
     by_cell: dict[str, list[TrialRecord]] = {}
-    for outcome in trials:
-        by_cell.setdefault(outcome.cell, []).append(outcome)
+    for trial in trials:
+        by_cell.setdefault(trial.cell, []).append(trial)
     results: dict[str, Result] = {}
     for entry in entries:
         id_ = entry.cell.id
         if id_ in results:
             raise DatasetError(f"{folder / CELLS}: expected each cell once, received {id_} again")
         found = by_cell.get(id_, [])
-        if len(found) != entry.n or len({outcome.sample for outcome in found}) != entry.n:
+        if len(found) != entry.n or len({trial.sample for trial in found}) != entry.n:
             raise DatasetError(
                 f"{folder / TRIALS}: expected trials of {entry.n} images in cell {id_}, as {CELLS} has it, "
-                f"received {len(found)} of {len({outcome.sample for outcome in found})} images"
+                f"received {len(found)} of {len({trial.sample for trial in found})} images"
             )
         results[id_] = _result(entry, found)
     return Found(list(results.values()), cells_whole and trials_whole and set(by_cell) <= set(results))
@@ -191,12 +191,12 @@ def read_files(folder: Path) -> Found:
 
 def _entry(result: Result) -> dict[str, Any]:
     known = {each.name: getattr(result, each.name) for each in fields(LedgerEntry) if each.name != "n"}
-    return asdict(LedgerEntry(**known, n=len(result.outcomes)))
+    return asdict(LedgerEntry(**known, n=len(result.trials)))
 
 
-def _result(entry: LedgerEntry, outcomes: Sequence[TrialRecord]) -> Result:
+def _result(entry: LedgerEntry, trials: Sequence[TrialRecord]) -> Result:
     known = {each.name: getattr(entry, each.name) for each in fields(LedgerEntry) if each.name != "n"}
-    return Result(**known, outcomes=outcomes)
+    return Result(**known, trials=trials)
 
 
 def _line(row: dict[str, Any]) -> bytes:

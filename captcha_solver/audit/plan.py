@@ -1,4 +1,4 @@
-"""A subject and settings in, the cells of its audit out, in the order in which they tell most for their time."""
+"""The cells of an audit, in the order in which they tell most for their time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

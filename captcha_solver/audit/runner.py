@@ -1,4 +1,4 @@
-"""Stages of cells in, a ledger of results out: goes on where it stopped, and keeps to its minutes."""
+"""Runs the cells of an audit into its ledger; it can be resumed, and keeps to its minutes."""
 
 import math
 import time

@@ -61,10 +61,10 @@ def sheet(cell_runner: CellRunner, results: Sequence[Result], *, fold_case: bool
     if best is None:
         return None
     images = {sample.id: sample for sample in cell_runner.tested(best.cell.condition)}
-    ordered = sorted(best.outcomes, key=lambda outcome: -outcome.confidence)
+    ordered = sorted(best.trials, key=lambda trial: -trial.confidence)
     chosen = []
     for wanted in (True, False):
-        kind = [outcome for outcome in ordered if outcome.solved(fold_case=fold_case) is wanted]
+        kind = [trial for trial in ordered if trial.solved(fold_case=fold_case) is wanted]
         chosen += kind[:SHOWN]
     cells = [
         SheetCell(

@@ -84,7 +84,7 @@ class AuditOptions:
 def audit(subject: str, out: Path, options: AuditOptions) -> int:
     """Attack a design with growing budgets and report how robust it is.
 
-    Goes on where an interrupted audit of the same folder stopped. Writes report.html, report.json, trials.jsonl and
+    Resumes an interrupted audit of the same folder. Writes report.html, report.json, trials.jsonl and
     badge.svg into FOLDER.
     """
     from captcha_solver.audit.campaign import Campaign

@@ -1,4 +1,4 @@
-"""Designs in, a table and a contact sheet out: draws several, reads them by both routes. ``make demo`` queues them."""
+"""Draws several designs, reads them by both routes, shows a table and a contact sheet. ``make demo`` queues them."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -27,8 +27,8 @@ MINUTES_HELP = "Leave out what does not fit; a design with parts left out is res
 def leaderboard(out: Path, file: Path | None, only: str | None, minutes_each: float | None, seed: int | None) -> int:
     """Attack each design of a panel in the same way and write a page that compares them.
 
-    Goes on where it stopped. Writes index.html and one JSON file a design into FOLDER, and keeps the audits themselves
-    in its folder audits. Exits 1 if a design of the panel has no result.
+    Resumes where it was interrupted. Writes index.html and one JSON file a design into FOLDER, and keeps the audits
+    themselves in its folder audits. Exits 1 if a design of the panel has no result.
     """
     from captcha_solver.audit.leaderboard.page import row_texts
     from captcha_solver.audit.leaderboard.panel import read_panel

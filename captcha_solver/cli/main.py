@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit code out (0 done, 1 not all of it, 2 usage, 3 broken input)."""
+"""The command line. Exit codes: 0 done, 1 not all of it, 2 usage, 3 broken input."""
 
 import sys
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ class QueueRequest:
 def audit_queued(request: QueueRequest, place: Place, out: Path) -> Report:
     """Have a service do an audit, and write its report's files into ``out``; the report.
 
-    The same command, run again, finds the same audit and goes on waiting for it.
+    The same command, run again, finds the same audit and waits for it.
     """
     writable_folder(out)
     order = order_of(request, out)
@@ -68,7 +68,7 @@ def audit_queued(request: QueueRequest, place: Place, out: Path) -> Report:
             found = files(service, _waited(service, audit), WANTED)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"interrupted; audit {audit.id} goes on without this client; the same command waits for it again"
+                f"interrupted; audit {audit.id} runs without this client; the same command waits for it again"
             ) from None
     _write(found, out)
     if JSON_FILE not in found:

@@ -1,4 +1,4 @@
-"""The command ``submit``: folders to a service, answers and scores back; run again, it goes on where it was."""
+"""The command ``submit``: a service reads folders; run again, the command resumes the same jobs."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -116,7 +116,7 @@ def submit(context: click.Context, /, folders: tuple[str, ...], options: SubmitC
     """Have a service read the images of folders (see make serve).
 
     Where a folder has a labels.csv, the answers are scored. Without --wait it prints the ids of the jobs and ends.
-    Run again, the same command finds the same jobs and goes on; so Ctrl-C stops only the waiting.
+    Run again, the same command resumes the same jobs; so Ctrl-C stops only the waiting.
     """
     asked = SubmitRequest(options.model, options.charset, options.length, options.fold_case, options.views)
     limits = ParcelLimits(options.part_images, options.part_mib * MIB)
@@ -227,15 +227,15 @@ def _warn_of_plain_text(url: str, key: str | None) -> None:
 
 
 def _farewell(jobs: Sequence[str], parts: int, again: str) -> str:
-    """What is said to those who press Ctrl-C: what goes on without them, and how to come back to it."""
+    """What is said to those who press Ctrl-C: what runs without them, and how to come back to it."""
     if not jobs:
         return f"interrupted before a job was made; to try again: {again}"
-    what = f"job {jobs[-1]} goes on" if parts == 1 else f"{len(jobs)} of {parts} jobs are made and go on"
-    return f"interrupted; {what} without this client; to go on waiting: {again}"
+    what = f"job {jobs[-1]} runs" if parts == 1 else f"{len(jobs)} of {parts} jobs are made and run"
+    return f"interrupted; {what} without this client; to wait again: {again}"
 
 
 def _command(context: click.Context) -> str:
-    """The command line that goes on with the same jobs and waits; without the key, which is nobody's to read."""
+    """The command line that resumes the same jobs and waits; without the key, which is nobody's to read."""
     words = ["captcha-solver", "submit", *context.params["folders"]]
     for parameter in context.command.params:
         name = parameter.name or ""

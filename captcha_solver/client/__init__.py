@@ -1,1 +1,1 @@
-"""The client of the REST service: folders in, answers out. The only place in the library that knows HTTP."""
+"""The client of the REST service: it sends folders and fetches answers. Nothing else in the library knows HTTP."""

@@ -1,4 +1,4 @@
-"""What a user says of a service in, a checked address and key out.
+"""Checks a service's address and key as a user gives them.
 
 Tested in ``tests/client/test_service.py``.
 """

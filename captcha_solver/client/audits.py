@@ -1,4 +1,4 @@
-"""What is to be audited in, its report's files out: an audit that a service does, begun once and waited for.
+"""An audit that a service does: started once, waited for, and its report's files fetched.
 
 Tested in ``tests/api/routes/test_audits.py``.
 """

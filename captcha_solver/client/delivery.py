@@ -1,4 +1,4 @@
-"""Parcels in, their answers out: each is sent once, watched, and fetched, while the next is on its way.
+"""Sends parcels and fetches their answers: each is sent once and watched while the next is on its way.
 
 Tested in ``tests/client/test_service.py``.
 """
@@ -22,7 +22,7 @@ POLL_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told: ``found`` of a job that goes on, ``sent`` of every job, ``done`` how many more are answered."""
+    """Who is told: ``found`` of a job that is resumed, ``sent`` of every job, ``done`` how many more are answered."""
 
     found: Callable[[JobState], None]
     sent: Callable[[JobState], None]

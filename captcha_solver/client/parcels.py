@@ -1,4 +1,4 @@
-"""A folder of images in, parcels of a fit size out; each goes as one zip and becomes one job.
+"""Cuts a folder of images into parcels of a fit size; each goes as one zip and becomes one job.
 
 Tested in ``tests/client/test_service.py``.
 """

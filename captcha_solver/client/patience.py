@@ -1,4 +1,4 @@
-"""What went wrong in, a wait or an error out: how often and how long a request is tried again.
+"""How often and how long a request is tried again after something went wrong.
 
 Tested in ``tests/client/test_service.py``.
 """

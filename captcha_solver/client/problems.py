@@ -1,4 +1,4 @@
-"""An HTTP answer that refuses in, an error of one clear line out.
+"""Makes an error of one clear line of an HTTP answer that refuses.
 
 Tested in ``tests/client/test_service.py``.
 """

@@ -1,4 +1,4 @@
-"""JSON of the service in, the client's nouns out: models, jobs, answers.
+"""What the client knows of a service's models, jobs and answers, made from its JSON.
 
 Tested in ``tests/client/test_service.py``.
 """

@@ -1,4 +1,4 @@
-"""Questions to the REST service in, models, jobs and answers out; tries again what may pass."""
+"""Asks the REST service for models, jobs and answers; what may pass is tried again."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -30,7 +30,7 @@ JOBS_PAGE, MOST_JOB_PAGES = 200, 10
 
 
 class StreamCutError(ServiceError):
-    """An event stream ended, or never began; the job goes on, and so may whoever watches it."""
+    """An event stream ended, or never started. The job still runs, and can be watched again."""
 
 
 @dataclass(frozen=True, slots=True)

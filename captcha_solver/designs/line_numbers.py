@@ -1,4 +1,4 @@
-"""Find where in a TOML file a key stands: text, table and key in, a line number out. The library reads, nothing else.
+"""Finds the line of a TOML file on which a key stands. The library reads, and nothing else.
 
 A line begins the entry of a key if what stands before it is whole TOML without that key, and with it (and as many lines
 as its value has) the key is there. So brackets, hashes and names in texts of several lines do not mislead.

@@ -1,4 +1,4 @@
-"""A Design in, its TOML text out: reading it again gives the same design."""
+"""Writes a Design as TOML text; reading that again gives the same design."""
 
 from typing import Any
 

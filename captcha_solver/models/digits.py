@@ -1,4 +1,4 @@
-"""The digit network: 28x28 ink images in, logits over "not a digit" and the ten digits out.
+"""The digit network: logits over "not a digit" and the ten digits, from 28x28 ink images.
 
 Tested in ``tests/training/tasks/test_digits.py``.
 """

@@ -1,4 +1,4 @@
-"""The glyph network: crops of candidate pieces in, logits over "not a glyph" and the charset out."""
+"""The glyph network: logits over "not a glyph" and the charset, from crops of candidate pieces."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Write an ONNX network in 8-bit integers: fp32 graph and sample batches in, QDQ graph out.
+"""Writes an ONNX network in 8-bit integers (QDQ), with ranges from sample batches.
 
 Static, per channel, activations unsigned, weights signed and held to 7 bits: on processors without VNNI the products of
 8-bit weights overflow their 16-bit sums and the answers break. Ranges leave out the 0.01 % most extreme values.

@@ -1,4 +1,4 @@
-"""Run a bundle's network: a float32 batch in, float32 logits out, the same whichever runtime does it."""
+"""Runs a bundle's network on a float32 batch; the logits are the same whichever runtime does it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The sliding network: a strip of any width in, one row of class logits for every four columns out.
+"""The sliding network: a row of class logits for every four columns of a strip of any width.
 
 Tested in ``tests/training/tasks/test_sliding.py``.
 """

@@ -10,6 +10,7 @@ from captcha_solver.segmented.gray import resize
 from captcha_solver.types import Gray
 
 Mask = NDArray[np.uint8]
+"""(H, W) 1 where there is ink, else 0."""
 """Binary image, (H, W) uint8, ink = 1."""
 
 _MAX_SIDE_PX = 1600  # of the working image

@@ -65,7 +65,7 @@ def save_checkpoint(out: Path, state: State, fingerprint: str) -> None:
 
 
 def load_checkpoint(out: Path, fingerprint: str) -> State | None:
-    """The state to go on from, ``None`` if there is none; ``BundleError`` if it belongs to other settings."""
+    """The state to resume from, ``None`` if there is none; ``BundleError`` if it belongs to other settings."""
     path = out / FOLDER / FILE
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""One network being trained: batches in, losses out; holds the averaged and the best weights.
+"""One network being trained, with its averaged and its best weights.
 
 Tested in ``tests/training/test_loop.py``.
 """
@@ -142,7 +142,7 @@ class Learner:
         return State(progress, weights_of(self.model), self._optimizer_state(), self._average, self._best)
 
     def restore(self, state: State) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         if not self._restore_optimizer(state.optimizer):
             raise BundleError("the checkpoint belongs to another network or backend; delete it to start anew")
         self.model.set_weights(state.weights)

@@ -40,7 +40,7 @@ def train(
     int8: bool = True,
     end: End | None = None,
 ) -> Bundle:
-    """Train ``task`` into bundle ``out``. The same call again goes on where an interrupted one stopped.
+    """Train ``task`` into bundle ``out``. The same call resumes an interrupted training.
 
     ``learner``: one that holds the network at its start already, made for this task, settings and bundle. ``int8``:
     whether a network in 8-bit integers is tried beside the others. ``end`` makes the bundle where

@@ -50,7 +50,7 @@ class TrainRequest:
 
 
 def run(request: TrainRequest) -> Path:
-    """Train, or go on with a training that was interrupted; the bundle's folder."""
+    """Train, or resume a training that was interrupted; the bundle's folder."""
     if request.route not in TASKS:
         raise OptionError(f"expected a route out of {', '.join(TASKS)}, received {request.route!r}")
     if not request.sources:

@@ -1,4 +1,4 @@
-"""Draw batches ahead in worker processes: a seed in, the same stream out whatever the number of workers."""
+"""Draws batches ahead in worker processes. A seed gives the same stream, whatever the number of workers."""
 
 import contextlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""A hostile request in, its answer out; and how much memory the processes used for it."""
+"""The answer to a hostile request, and how much memory the processes used for it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Nothing in, image files out that are broken, lie about their size, or are two things at once; all made here."""
+"""Image files that are broken, lie about their size, or are two things at once; all made here."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Nothing in, requests out whose forms, JSON, headers or addresses are not as they should be."""
+"""Requests whose forms, JSON, headers or addresses are not as they should be."""
 
 import base64
 import json

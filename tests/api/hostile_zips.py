@@ -1,4 +1,4 @@
-"""Nothing in, archives out that no honest program makes, each with the code that its refusal must carry."""
+"""Archives that no honest program makes, each with the code that its refusal must carry."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Settings in, services that answer out: a whole one with a worker, or the API alone on a Redis of its own."""
+"""Services that answer: a whole one with a worker, or the API alone on a Redis of its own."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A subject of each kind in, its finished audit out: made in a second, by attackers without a network."""
+"""Finished audits of each kind of subject, made in a second by attackers without a network."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""Texts and answers in, results of cells out: what findings are computed from, without an attack."""
+"""Results of cells made of texts and answers, without an attack: what findings are computed from."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ def result(
 ) -> Result:
     """A finished cell; its images are named by their place."""
     cell = Cell(attack, labels, condition, trained_on)
-    outcomes = [
+    trials = [
         TrialRecord(cell.id, f"{place}.png", truth, text, sure, None if text else "no text")
         for place, (truth, text, sure) in enumerate(answers)
     ]
-    return Result(cell, outcomes, **cost)
+    return Result(cell, trials, **cost)
 
 
 def solving(solved: str, sure: float = 0.5) -> list[Answer]:

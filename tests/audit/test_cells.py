@@ -20,8 +20,8 @@ from captcha_solver.audit.cells import (
     LedgerEntry,
     Result,
     TrialRecord,
-    outcomes,
     read_files,
+    trials_of,
 )
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.records import parse_record
@@ -57,7 +57,7 @@ def test_outcomes_pair_what_was_asked_with_what_was_read() -> None:
         Solution(Reading("ab", (), 0.12345678), "x", "", 5.0),
         Solution(Reading("", (), 0.0), "x", "", 5.0, "no text found"),
     ]
-    assert outcomes(cell, samples, answers) == [
+    assert trials_of(cell, samples, answers) == [
         TrialRecord("x|20|as it is|as it is|0", "a.png", "ab", "ab", 0.123457, None),
         TrialRecord("x|20|as it is|as it is|0", "b.png", "cd", "", 0.0, "no text found"),
     ]
@@ -68,8 +68,8 @@ def test_outcomes_pair_what_was_asked_with_what_was_read() -> None:
     [("aB", "aB", True, True), ("aB", "Ab", True, False), ("aB", "ab ", False, False), ("", "", False, False)],
 )
 def test_when_an_image_is_solved(truth: str, text: str, folded: bool, exact: bool) -> None:
-    outcome = TrialRecord("x", "a.png", truth, text, 0.5, None)
-    assert (outcome.solved(fold_case=True), outcome.solved(fold_case=False)) == (folded, exact)
+    trial = TrialRecord("x", "a.png", truth, text, 0.5, None)
+    assert (trial.solved(fold_case=True), trial.solved(fold_case=False)) == (folded, exact)
 
 
 def test_a_ledger_reads_what_it_wrote(both: Path) -> None:
@@ -108,7 +108,7 @@ def test_settled_files_do_not_depend_on_the_order(both: Path, tmp_path_factory: 
 def test_cells_and_their_trials_are_written_in_order(tmp_path: Path, settled: bool) -> None:
     """As they are finished; settled, fewest labels first. The trials of a cell stay as its images were asked."""
     third = result("sliding", 5, [("c", "c", 0.1), ("a", "b", 0.2), ("b", "b", 0.3)])
-    shuffled = replace(third, outcomes=[third.outcomes[i] for i in (2, 0, 1)])
+    shuffled = replace(third, trials=[third.trials[i] for i in (2, 0, 1)])
     ledger = Ledger(tmp_path)
     for each in (FIRST, shuffled, SECOND):
         ledger.add(each)
@@ -118,10 +118,10 @@ def test_cells_and_their_trials_are_written_in_order(tmp_path: Path, settled: bo
     trials, cells = (([json.loads(line) for line in part.decode().split("\n")[:-1]]) for part in raw(tmp_path))
     assert [each["cell"]["labels"] for each in cells] == [each.cell.labels for each in in_turn]
     assert [(each["cell"], each["sample"]) for each in trials] == [
-        (each.cell.id, outcome.sample) for each in in_turn for outcome in each.outcomes
+        (each.cell.id, trial.sample) for each in in_turn for trial in each.trials
     ]
     assert [each.cell.labels for each in Ledger(tmp_path).results] == [0, 5, 20]
-    assert list(Ledger(tmp_path)[shuffled.cell].outcomes) == list(shuffled.outcomes)
+    assert list(Ledger(tmp_path)[shuffled.cell].trials) == list(shuffled.trials)
 
 
 def test_fewest_labels_come_first_and_a_generator_last() -> None:
@@ -269,6 +269,6 @@ def test_a_missing_file_is_missed(both: Path) -> None:
         failure=st.none() | st.text(),
     )
 )
-def test_any_outcome_survives_its_line(outcome: TrialRecord) -> None:
-    line = json.dumps(asdict(outcome), ensure_ascii=False)
-    assert parse_record(TrialRecord, line.encode()) == outcome
+def test_any_outcome_survives_its_line(trial: TrialRecord) -> None:
+    line = json.dumps(asdict(trial), ensure_ascii=False)
+    assert parse_record(TrialRecord, line.encode()) == trial

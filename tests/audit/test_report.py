@@ -265,7 +265,7 @@ def test_files_of_a_real_audit_are_read_as_they_were_written(audits: Path, kind:
     found = read_files(folder)
     assert found.whole
     assert list(found.results) == in_order(found.results)
-    assert all(len(each.outcomes) > 30 for each in found.results)
+    assert all(len(each.trials) > 30 for each in found.results)
 
 
 def flags(results: list[Result], **changed: Any) -> list[str]:

@@ -265,7 +265,7 @@ def test_ctrl_c_ends_the_client_and_leaves_the_job(tmp_path: Path) -> None:
     assert client.returncode == 130
     assert out == ""
     (line,) = [line for line in err.splitlines() if line]
-    assert f"job {ID} goes on without this client" in line
+    assert f"job {ID} runs without this client" in line
     assert line.endswith(f"captcha-solver submit {tmp_path} --url {server.url} --key KEY --length 4 --wait")
     assert places == {
         ("GET", "/v1/models"), ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", f"/v1/jobs/{ID}/events"),

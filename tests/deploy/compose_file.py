@@ -1,4 +1,4 @@
-"""docker-compose.yml and values for its variables in, what Compose would make of it out."""
+"""What Compose makes of docker-compose.yml and of values for its variables."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Runtimes: a batch in, the network's logits out; what cannot be run says so in one line."""
+"""Runtimes: they give the logits of a batch; what cannot be run says so in one line."""
 
 from dataclasses import replace
 from pathlib import Path

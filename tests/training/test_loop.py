@@ -1,4 +1,4 @@
-"""The training loop: its schedule, its checkpoints, a tiny training that is interrupted and gone on with."""
+"""The training loop: its schedule, its checkpoints, a tiny training that is interrupted and resumed."""
 
 import importlib.util
 import json

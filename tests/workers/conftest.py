@@ -1,4 +1,4 @@
-"""A private Redis for all tests of a run in, a clean one for each test out."""
+"""A private Redis for all tests of a run, clean for each test."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A Redis socket in, another one out that can lose the reply to a transaction: it was made, and nobody heard of it."""
+"""A Redis socket that can lose the reply to a transaction: it was made, and nobody heard of it."""
 
 import selectors
 import socket

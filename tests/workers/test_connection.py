@@ -1,4 +1,4 @@
-"""A URL in, a client that waits out a short absence out; and servers that will not do are named."""
+"""A client of Redis waits out a short absence; servers that will not do are named."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

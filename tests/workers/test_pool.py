@@ -1,4 +1,4 @@
-"""A command and a number in, processes kept alive out: the dead replaced, the living drained, none left."""
+"""Processes are kept alive: the dead replaced, the living drained, none left."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Chunks in, RQ jobs out: ids alone travel, as JSON, and the queue knows which chunks it has."""
+"""RQ jobs of chunks: ids alone travel, as JSON, and the queue knows which chunks it has."""
 
 import json
 import zlib

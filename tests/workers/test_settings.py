@@ -1,4 +1,4 @@
-"""The environment in, settings out: each variable, unfit values, and back to an environment."""
+"""Settings from the environment: each variable, unfit values, and back to an environment."""
 
 import dataclasses
 from typing import Any

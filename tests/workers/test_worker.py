@@ -1,4 +1,4 @@
-"""Whole worker processes with the shipped model: jobs in, answers out, whatever happens to workers and Redis."""
+"""Whole worker processes with the shipped model answer jobs, whatever happens to workers and Redis."""
 
 import json
 import os

@@ -22,7 +22,7 @@ from workers.connection import Client, Pipe
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A piece that is begun: how often, this time included, and what went wrong with it last."""
+    """A piece that is started: how often, this time included, and what went wrong with it last."""
 
     audit: Audit
     number: int
@@ -63,8 +63,8 @@ def _begin(redis: Client, audit: Audit, number: int, piece: Piece, error: str | 
 
     if not redis.transaction(write, keys.audit(audit.id), value_from_callable=True):
         return None
-    begun = [each for each, _ in AUDITS.fetch(redis, [audit.id])] or [audit]
-    return Taken(begun[0], number, piece, int(redis.hget(keys.audit_attempts(audit.id), str(number)) or 1), error)
+    started = [each for each, _ in AUDITS.fetch(redis, [audit.id])] or [audit]
+    return Taken(started[0], number, piece, int(redis.hget(keys.audit_attempts(audit.id), str(number)) or 1), error)
 
 
 def note_error(redis: Client, taken: Taken, error: Exception) -> None:

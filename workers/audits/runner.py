@@ -1,4 +1,4 @@
-"""Pieces of audits in, results in Redis out: what RQ runs in an audit worker, and the folders that it keeps for it.
+"""What RQ runs in an audit worker: the pieces of audits, and the folders that are kept for them.
 
 Tested in ``tests/workers/audits/test_record.py``.
 """
@@ -29,7 +29,7 @@ from workers.audits.work_record import pieces_of
 from workers.connection import Client
 from workers.installed import Installed
 
-TRIES = 3  # begun so often without an end, a piece is given up
+TRIES = 3  # started so often without an end, a piece is given up
 KEPT = 2  # audits whose images and trained attackers a worker keeps
 FILES = (FACTS, JSON_FILE, HTML_FILE, BADGE_FILE, SHEET_FILE, TRIALS, CELLS)
 UNFIT = (DatasetError, DesignError, ImageError, OptionError)  # the subject's or the settings' fault: no try helps
@@ -56,7 +56,7 @@ class PieceRunner:
         self._open: OrderedDict[str, OpenAudit] = OrderedDict()
 
     def do(self, audit_id: str, number: int) -> None:
-        """Do all that is undone of a piece. Run again, by whomever, it goes on where it was left."""
+        """Do all that is undone of a piece. Run again, by any worker, it resumes where it was left."""
         taken = take(self.redis, audit_id, number)
         if taken is None:
             return

@@ -57,14 +57,14 @@ def _shared(cell: Cell) -> object:
 
 
 def packed_result(result: Result) -> bytes:
-    """Compressed JSON: outcomes are much alike."""
+    """Compressed JSON: trials are much alike."""
     return packed(json.dumps(asdict(result), ensure_ascii=False).encode())
 
 
 def result_of(data: bytes) -> Result:
     known = json.loads(unpacked(data))
-    cell, outcomes = Cell(**known.pop("cell")), [TrialRecord(**each) for each in known.pop("outcomes")]
-    return Result(cell, outcomes, **known)
+    rows = known.pop("trials", None) or known.pop("outcomes", [])  # as they were called before
+    return Result(Cell(**known.pop("cell")), [TrialRecord(**each) for each in rows], **known)
 
 
 def left_out_json(left_out: LeftOut) -> str:

@@ -12,7 +12,7 @@ from workers.jobs.store import JOBS, end
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The unanswered images of a chunk, by index, and how often it was begun, this time included."""
+    """The unanswered images of a chunk, by index, and how often it was started, this time included."""
 
     job: Job
     number: int

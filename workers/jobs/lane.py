@@ -1,4 +1,4 @@
-"""Single images that somebody waits for, in; their answers out: a lane beside the chunks, without a job for each.
+"""Single images that somebody waits for: a lane beside the chunks, without a job for each.
 
 To queue and end a job costs several times what it takes to read one image. So the API lays a single image into Redis
 and its id on a list; a worker that serves the lane takes what lies there, reads it in one batch, and pushes each answer

@@ -1,4 +1,4 @@
-"""The models of one process: loaded once, warmed, and kept; images and options in, answers out."""
+"""The models of one process, loaded once and warmed, which answer images as their options say."""
 
 from collections.abc import Mapping, Sequence
 

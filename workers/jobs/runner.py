@@ -16,7 +16,7 @@ from workers.queue import ChunkQueue, chunk_of
 
 PART = 64  # readings before answers are written: what a killed worker loses, and how soon a cancelled job stops
 WORTH_FETCHING = 2  # images: the next chunk is fetched while so many are read; one is read before it is there
-CAREFUL_AFTER = 3  # begun so often without an end, a chunk is read image by image
+CAREFUL_AFTER = 3  # started so often without an end, a chunk is read image by image
 TRIES_ALONE = 3  # in whose hands a worker died so often, that image is given up
 
 
@@ -32,7 +32,7 @@ class ChunkRunner:
         self._lane = Lane(redis, queue, reader)
 
     def solve(self, job_id: str, number: int) -> None:
-        """Answer all that is unanswered in a chunk. Run again, by whomever, it goes on where it was left."""
+        """Answer all that is unanswered in a chunk. Run again, by any worker, it resumes where it was left."""
         chunk = take(self.redis, job_id, number, self._next.take(job_id, number))
         if chunk is None:
             return

@@ -93,7 +93,7 @@ class Store(RecordStore[Job, Counts]):
         self.queue.put(job.id, range(job.chunks), pipe, at_front=at_front)
 
     def discard(self, job: Job) -> None:
-        """Forget a job that was begun and not committed."""
+        """Forget a job that was started and not committed."""
         self.redis.hdel(keys.STORED, job.id)
         self.redis.unlink(keys.draft(job.id), *(keys.images(job.id, chunk) for chunk in range(job.chunks)))
 

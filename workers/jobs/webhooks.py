@@ -1,4 +1,4 @@
-"""A finished job in, one signed request to its owner's host out, tried again where it fails.
+"""Tells the owner's host that a job is finished: one signed request, tried again where it fails.
 
 Signed as Standard Webhooks lays down: ``webhook-id``, ``webhook-timestamp``, and HMAC-SHA256 over id, time and body.
 """

@@ -44,7 +44,7 @@ class AttackInputs:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAttack:
-    """An attacker ready to read: images in, a solution each out; and what it took to prepare them."""
+    """An attacker ready to read images, and what it took to prepare them."""
 
     read: Callable[[Sequence[Sample]], list[Solution]]
     model_sha256: str = ""

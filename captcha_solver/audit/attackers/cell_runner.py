@@ -9,7 +9,7 @@ from pathlib import Path
 from captcha_solver.attempt import attempt
 from captcha_solver.audit.attackers.attacks import ATTACKS, UNLIMITED_IMAGES, AttackInputs, PreparedAttack
 from captcha_solver.audit.attackers.perturb import PERTURBED_CONDITIONS, WASHES, Adversary, Perturbation
-from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, outcomes
+from captcha_solver.audit.cells import BASE, UNLIMITED, Cell, Result, trials_of
 from captcha_solver.audit.findings.legibility import legibility
 from captcha_solver.audit.subjects.duplicates import apart
 from captcha_solver.audit.subjects.split import LABEL_SEED, TEST_SEED, Split, part_seed
@@ -52,7 +52,7 @@ class CellRunner:
             self.legibility([cell.condition])  # now, while the time that it takes is counted
         return Result(
             cell=cell,
-            outcomes=outcomes(cell, tested, solutions),
+            trials=trials_of(cell, tested, solutions),
             train_core_s=round(prepared.core_s, 1),
             train_accuracy=prepared.train_accuracy,
             ms_per_solve=round(sum(each.elapsed_ms for each in solutions) / max(len(solutions), 1), 3),

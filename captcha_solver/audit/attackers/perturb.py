@@ -1,4 +1,4 @@
-"""Images and the network that reads them in, images changed so that it reads them wrong out, within a bound a pixel.
+"""Perturbs images so that a network reads them wrong, within a bound for each pixel.
 
 FGSM (Goodfellow et al. 2015) takes one step against the network's loss, PGD (Madry et al. 2018) several, each held
 within ``levels`` of 255 of the original in every channel (L-infinity). Between image and network lie finding, cutting,

@@ -1,4 +1,4 @@
-"""What an attack takes in, what its answers cost out: money, attempts, and what a lock-out leaves."""
+"""What an attack costs: money, attempts, and what a lock-out leaves."""
 
 from dataclasses import dataclass
 

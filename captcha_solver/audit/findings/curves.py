@@ -1,4 +1,4 @@
-"""Solve rates at several budgets in, the label curve out: what a rate costs in labels, and whether it still rises."""
+"""The label curve: the solve rate at several budgets, the labels that a rate costs, and whether it still rises."""
 
 import math
 from collections.abc import Sequence

@@ -115,8 +115,8 @@ def drift_row(results: Sequence[Result], changed: Sequence[str], *, fold_case: b
 def recovered(results: Sequence[Result], changed: Sequence[str], attack: str, *, fold_case: bool) -> list[Recovered]:
     """How the attacker fares at each change; only where all of it was measured."""
     rates = {
-        (r.cell.labels, r.cell.trained_on, r.cell.condition): sum(o.solved(fold_case=fold_case) for o in r.outcomes)
-        / max(len(r.outcomes), 1)
+        (r.cell.labels, r.cell.trained_on, r.cell.condition): sum(o.solved(fold_case=fold_case) for o in r.trials)
+        / max(len(r.trials), 1)
         for r in results
         if r.cell.attack == attack
     }

@@ -63,7 +63,7 @@ def attack_rows(results: Sequence[Result], *, fold_case: bool) -> tuple[AttackRo
             )
         )
     if len(base) > 1:
-        any_of, surest = ensemble([result.outcomes for result in base], fold_case=fold_case)
+        any_of, surest = ensemble([result.trials for result in base], fold_case=fold_case)
         labels = max((_order(result.cell.labels), result.cell.labels) for result in base)[1]
         rows += [
             AttackRow(*_rate_values(name, labels, Rate(sum(solved), len(solved))), None, None, None, None)
@@ -85,11 +85,11 @@ def within(results: Sequence[Result], labels: int, *, fold_case: bool) -> RateRo
 
 
 def rate_of(result: Result, *, fold_case: bool) -> Rate:
-    return Rate(sum(solved_of(result, fold_case=fold_case)), len(result.outcomes))
+    return Rate(sum(solved_of(result, fold_case=fold_case)), len(result.trials))
 
 
 def solved_of(result: Result, *, fold_case: bool) -> list[bool]:
-    return [outcome.solved(fold_case=fold_case) for outcome in result.outcomes]
+    return [trial.solved(fold_case=fold_case) for trial in result.trials]
 
 
 def curves(results: Sequence[Result], *, fold_case: bool) -> list[Curve]:
@@ -127,7 +127,7 @@ def curve_row(curve: Curve) -> CurveRow:
 
 def best_of(results: Sequence[Result], *, fold_case: bool) -> Result | None:
     """The attack and budget that solves most of the design as it is; of equals the one with fewer labels."""
-    base = [r for r in results if r.cell.condition == BASE and r.cell.trained_on == BASE and r.outcomes]
+    base = [r for r in results if r.cell.condition == BASE and r.cell.trained_on == BASE and r.trials]
     key = lambda r: (rate_of(r, fold_case=fold_case).value, -_order(r.cell.labels))  # noqa: E731 - used once, below
     return max(base, key=key, default=None)
 
@@ -170,7 +170,7 @@ def cost_row(result: Result, prices: Prices, *, fold_case: bool) -> CostRow:
 
 def confidence_row(result: Result, *, fold_case: bool) -> ConfidenceRow:
     """What an attacker gets who answers only where they are sure; and how true their confidence is."""
-    sure = [outcome.confidence for outcome in result.outcomes]
+    sure = [trial.confidence for trial in result.trials]
     solved = solved_of(result, fold_case=fold_case)
     curve = risk_coverage(sure, solved)
     places = np.unique(np.linspace(0, len(curve.coverage) - 1, min(CURVE_POINTS, len(curve.coverage))).astype(int))
@@ -187,7 +187,7 @@ def confidence_row(result: Result, *, fold_case: bool) -> ConfidenceRow:
 
 def break_row(result: Result, *, fold_case: bool) -> BreakdownRow:
     """Where an attack fails."""
-    found = breakdown(result.outcomes, fold_case=fold_case)
+    found = breakdown(result.trials, fold_case=fold_case)
     return BreakdownRow(
         attack=result.cell.attack,
         labels=result.cell.labels,
@@ -245,11 +245,9 @@ def effects(
 
 def paired(before: Result, after: Result, *, fold_case: bool) -> list[tuple[bool, bool]]:
     """(solved before, solved after) of each image, or text drawn again, that both have read."""
-    known = {(o.sample, o.truth): o.solved(fold_case=fold_case) for o in before.outcomes}
+    known = {(o.sample, o.truth): o.solved(fold_case=fold_case) for o in before.trials}
     return [
-        (known[o.sample, o.truth], o.solved(fold_case=fold_case))
-        for o in after.outcomes
-        if (o.sample, o.truth) in known
+        (known[o.sample, o.truth], o.solved(fold_case=fold_case)) for o in after.trials if (o.sample, o.truth) in known
     ]
 
 

@@ -33,10 +33,10 @@ class Reason:
 
 def reasons(results: Sequence[Result], *, animated: int, fold_case: bool) -> list[Reason]:
     """Each reason that holds of the results on the design as it is; ``animated``: tested images whose frames differ."""
-    base = [r for r in results if r.cell.condition == r.cell.trained_on == BASE and r.outcomes]
+    base = [r for r in results if r.cell.condition == r.cell.trained_on == BASE and r.trials]
     if not base:
         return []
-    truths = {outcome.sample: outcome.truth for outcome in base[0].outcomes}
+    truths = {trial.sample: trial.truth for trial in base[0].trials}
     fold = str.casefold if fold_case else str
     found = [
         _unwritable(list(truths.values())),
@@ -75,8 +75,8 @@ def _at_odds(base: Sequence[Result], fold: Callable[[str], str]) -> Reason | Non
     """Answers and labels that do not speak of the same thing: of several signs the one that says most."""
     for sign in (_inside, _never_as_long, _sure_and_wrong):
         for result in base:
-            answered = [each for each in result.outcomes if each.text and each.truth]
-            if len(answered) >= MUCH * len(result.outcomes) and (reason := sign(answered, fold)):
+            answered = [each for each in result.trials if each.text and each.truth]
+            if len(answered) >= MUCH * len(result.trials) and (reason := sign(answered, fold)):
                 return reason
     return None
 

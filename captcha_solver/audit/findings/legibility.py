@@ -1,4 +1,4 @@
-"""Drawings with their glyphs' places in, a proxy of how well people could read them out, 0-1.
+"""A proxy, 0-1, of how well people could read drawings whose glyphs are known.
 
 Not validated on people: it is a measure of contrast against clutter, made so that a distortion that makes an image
 uglier without stopping an attack shows. Each glyph counts by how far its ink stands out from what surrounds it, in

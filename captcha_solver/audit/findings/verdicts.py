@@ -1,4 +1,4 @@
-"""A rate in, what three published thresholds say of it out."""
+"""What three published thresholds say of a rate."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Labelled images in, what they look like to an attacker out: their pixels' hash, and whether the label can be read.
+"""What labelled images look like to an attacker: the hash of their pixels, and whether the label can be read.
 
 Tested in ``tests/audit/subjects/test_split.py``.
 """

@@ -1,4 +1,4 @@
-"""A design in, its variants out: every distortion taken away, and raised from 0 to 5, one at a time; then pairs."""
+"""The variants of a design: each distortion removed, and raised from 0 to 5, one at a time; then pairs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.designs.drawing.scene import Colour, Mask, Scene, blend, solid
+from captcha_solver.designs.drawing.scene import Colour, Coverage, Scene, blend, solid
 from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 
 ALONG = np.linspace(0, 1, 28)  # where a curve is sampled, from its start to its end
@@ -169,7 +169,7 @@ class Dots(Marks):
 
 
 @cache
-def _stamp(size: int) -> Mask:
+def _stamp(size: int) -> Coverage:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size + 1, size)), np.uint8)
 
 
@@ -213,7 +213,7 @@ class Occlude(Marks):
             cv2.rectangle(target, first, second, colour, -1)
 
 
-def _invert(scene: Scene, mask: Mask) -> None:
+def _invert(scene: Scene, mask: Coverage) -> None:
     scene.image = blend(scene.image, np.asarray(255 - scene.image), mask)
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from captcha_solver.designs.distortions.marks import curve
-from captcha_solver.designs.drawing.scene import Mask, Scene, blend, near
+from captcha_solver.designs.drawing.scene import Coverage, Scene, blend, near
 from captcha_solver.designs.knobs import Phase, SceneDistortion, choice, setting, strength
 
 
@@ -98,7 +98,7 @@ class Strikes(Text):
                 curve(lines, (255,), np.stack([middle + aside - along, middle + aside + along]), width_px)
             self._lay(scene, index, lines)
 
-    def _lay(self, scene: Scene, index: int, lines: Mask) -> None:
+    def _lay(self, scene: Scene, index: int, lines: Coverage) -> None:
         scene.mask = np.asarray(cv2.max(scene.mask, lines), np.uint8)
         if self.colour == "random":
             red, green, blue = scene.rng.integers(0, 256, 3).tolist()
@@ -186,7 +186,7 @@ class Hair(Text):
         scene.mask = np.asarray(cv2.max(scene.mask, hairs), np.uint8)
 
 
-def _streak(length_px: int, angle: float) -> Mask:
+def _streak(length_px: int, angle: float) -> Coverage:
     kernel = np.zeros((length_px, length_px), np.uint8)
     middle = (length_px - 1) / 2
     dx, dy = np.cos(angle) * middle, np.sin(angle) * middle

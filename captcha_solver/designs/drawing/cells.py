@@ -1,4 +1,4 @@
-"""Paint the cells that glyphs stand on: boxes (L, 4) of the glyphs in, the canvas with a cell under each out.
+"""Paints the cells that glyphs stand on, from the boxes (L, 4) of the glyphs.
 
 Tested in ``tests/designs/drawing/test_draw.py``.
 """

@@ -1,4 +1,4 @@
-"""Lay glyphs by the even-odd rule: a glyph's coverage in, the text layer turned over where it covers out.
+"""Lays glyphs by the even-odd rule: where a glyph covers, the text layer is turned over.
 
 Tested in ``tests/designs/distortions/test_fills.py``.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.designs.drawing.page import Page
-from captcha_solver.designs.drawing.scene import INKED, FloatArray, Mask, Scene
+from captcha_solver.designs.drawing.scene import INKED, Coverage, FloatArray, Scene
 
 
 def reach_px(page: Page) -> FloatArray:
@@ -20,7 +20,7 @@ def reach_px(page: Page) -> FloatArray:
     return np.asarray(np.ceil(far_px.max(axis=(1, 2))), np.float32)[:, None, None]
 
 
-def crossing(page: Page, place: tuple[int, int], glyph: Mask, middle_px: FloatArray) -> Mask:
+def crossing(page: Page, place: tuple[int, int], glyph: Coverage, middle_px: FloatArray) -> Coverage:
     """One glyph and the copies of its outline, filled by the even-odd rule; copies grow from its ``middle_px`` (2,)."""
     flags = cv2.INTER_NEAREST if page.crisp[place[0], 0] else cv2.INTER_LINEAR
     filled = glyph
@@ -32,13 +32,13 @@ def crossing(page: Page, place: tuple[int, int], glyph: Mask, middle_px: FloatAr
     return filled
 
 
-def turned_over(under: Mask, over: NDArray[Any]) -> Mask:
+def turned_over(under: Coverage, over: NDArray[Any]) -> Coverage:
     """Coverage 0-255 by one of two shapes but not by both."""
     one, other = under.astype(np.int32), over.astype(np.int32)
     return np.asarray((one * (255 - other) + other * (255 - one) + 127) // 255, np.uint8)
 
 
-def lay_crossing(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice]) -> None:
+def lay_crossing(scene: Scene, index: int, glyph: Coverage, place: tuple[slice, slice]) -> None:
     """Lay one glyph by the even-odd rule; what it empties belongs to no glyph."""
     region = scene.mask[place]
     region[:] = turned_over(region, glyph)

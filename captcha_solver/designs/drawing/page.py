@@ -45,7 +45,7 @@ class Page:
     step_fraction: FloatArray  # (N, 1) from each glyph to the next, in em, whatever its width; 0 = as the face says
     in_step_middle: NDArray[np.bool_]  # (N, 1) glyphs at the middle of their steps, not at the left
     rows: NDArray[np.int32]  # (N, 1) how many rows the text has
-    centred: NDArray[np.bool_]  # (N, 1) rows centred below each other, not begun at one left edge
+    centred: NDArray[np.bool_]  # (N, 1) rows centred below each other, not started at one left edge
     indent_fraction: FloatArray  # how far the glyph's row is moved to the right, in em
     arc_deg: FloatArray  # (N, 1) angle that the text spans on a circle, > 0 an arch, < 0 a bowl
     clip_fraction: FloatArray  # (N, 4) share of a glyph beyond the left, top, right, bottom edge; 0 = within

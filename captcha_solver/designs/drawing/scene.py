@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from captcha_solver.types import Rgb
 
 FloatArray: TypeAlias = NDArray[np.float32]
-Mask: TypeAlias = NDArray[np.uint8]
+Coverage: TypeAlias = NDArray[np.uint8]
+"""(H, W) how much of each pixel is covered, 0-255."""
 Colour: TypeAlias = tuple[int, int, int]
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom in px
 
@@ -41,10 +42,10 @@ class Scene:
     faces: list[str]
     background: Colour
     ink: Colour
-    mask: Mask
+    mask: Coverage
     inks: Rgb | None  # (H, W, 3) colour of the text layer where it is not one colour
     glyph_colours: list[Colour] | None
-    owners: Mask | None  # (H, W) which glyph (1-based) a pixel belongs to; None = not asked for
+    owners: Coverage | None  # (H, W) which glyph (1-based) a pixel belongs to; None = not asked for
     text_box: Box  # of all glyphs as they were drawn
     glyph_boxes: tuple[Box, ...] = ()  # of each, before the text or the picture was warped
     canvas: Rgb | None = None  # the picture so far, where it is more than the mask on a plain background
@@ -72,7 +73,7 @@ class Scene:
             self.canvas = blend(self.image, ink, self.mask)
         self.laid = True
 
-    def colour_text(self, where: Mask, colour: Colour) -> None:
+    def colour_text(self, where: Coverage, colour: Colour) -> None:
         """Give the text layer another ``colour`` wherever ``where`` (H, W) covers it."""
         if self.inks is None:
             self.inks = solid((self.height_px, self.width_px), self.ink)
@@ -137,7 +138,7 @@ class Scene:
         return self.stroke
 
 
-def _stroke_width(mask: Mask) -> float:
+def _stroke_width(mask: Coverage) -> float:
     solid_ink = cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY)[1]
     area = cv2.countNonZero(solid_ink)
     if area == 0:
@@ -146,7 +147,7 @@ def _stroke_width(mask: Mask) -> float:
     return float(np.clip(2.0 * area / max(edge, 1), 1.0, 20.0))
 
 
-def _inked(background: Colour, ink: Colour, mask: Mask) -> Rgb:
+def _inked(background: Colour, ink: Colour, mask: Coverage) -> Rgb:
     """``ink`` laid over a plain ``background`` where ``mask`` covers it: one straight line of levels a channel."""
     channels = [
         cv2.convertScaleAbs(mask, alpha=(over - under) / 255, beta=under)
@@ -162,7 +163,7 @@ def solid(size: tuple[int, int], colour: Colour) -> Rgb:
     return image
 
 
-def blend(image: Rgb, ink: Rgb | Colour, mask: Mask) -> Rgb:
+def blend(image: Rgb, ink: Rgb | Colour, mask: Coverage) -> Rgb:
     """``image`` with ``ink`` laid over it where ``mask`` (0-255) covers it."""
     height, width = mask.shape
     over = solid((height, width), ink) if isinstance(ink, tuple) else ink

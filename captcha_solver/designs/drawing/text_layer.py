@@ -15,7 +15,7 @@ from captcha_solver.designs.drawing.cells import paint_cells
 from captcha_solver.designs.drawing.even_odd import crossing, lay_crossing, reach_px
 from captcha_solver.designs.drawing.layout import Placed, homographies
 from captcha_solver.designs.drawing.page import Page
-from captcha_solver.designs.drawing.scene import INKED, Mask, Scene, solid
+from captcha_solver.designs.drawing.scene import INKED, Coverage, Scene, solid
 
 LOOK_UP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 CELL_FULL = 85  # of 255, a cell's mean coverage: a stroke thinner than a cell should not vanish
@@ -81,13 +81,13 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
         yield scene
 
 
-def _warped(mask: Mask, matrix: NDArray[Any], size: tuple[int, int], affine: bool) -> Mask:
+def _warped(mask: Coverage, matrix: NDArray[Any], size: tuple[int, int], affine: bool) -> Coverage:
     if affine:
         return np.asarray(cv2.warpAffine(mask, matrix[:2], size, flags=LOOK_UP), np.uint8)
     return np.asarray(cv2.warpPerspective(mask, matrix, size, flags=LOOK_UP), np.uint8)
 
 
-def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
+def _shaped(page: Page, place: tuple[int, int], glyph: Coverage) -> Coverage:
     """One glyph with its own bend, cells, weight and outline applied."""
     bend = float(page.bend_fraction[place])
     if bend > 0:
@@ -105,7 +105,7 @@ def _shaped(page: Page, place: tuple[int, int], glyph: Mask) -> Mask:
     return glyph
 
 
-def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
+def _bent(glyph: Coverage, amplitude_px: float, rng: np.random.Generator) -> Coverage:
     height, width = glyph.shape
     phase_x, phase_y, waves_x, waves_y = (rng.random(4) * (6.28, 6.28, 1, 1)).tolist()
     rows = np.arange(height, dtype=np.float32)[:, None]
@@ -116,7 +116,7 @@ def _bent(glyph: Mask, amplitude_px: float, rng: np.random.Generator) -> Mask:
     return np.asarray(cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR), np.uint8)
 
 
-def _cells(glyph: Mask, cell_px: float, uneven: float, rng: np.random.Generator) -> Mask:
+def _cells(glyph: Coverage, cell_px: float, uneven: float, rng: np.random.Generator) -> Coverage:
     """The glyph in cells, each full or empty, their rows of one height or not; as it is where a cell is a pixel."""
     height, width = glyph.shape
     size = max(1, round(width / cell_px)), max(1, round(height / cell_px))
@@ -131,11 +131,11 @@ def _cells(glyph: Mask, cell_px: float, uneven: float, rng: np.random.Generator)
 
 
 @cache
-def _disc(size: int) -> Mask:
+def _disc(size: int) -> Coverage:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
-def reweighted(glyph: Mask, weight_px: float) -> Mask:
+def reweighted(glyph: Coverage, weight_px: float) -> Coverage:
     """Strokes ``weight_px`` thicker (> 0) or thinner (< 0) in all; fractions mix the two nearest whole widths."""
     whole = int(abs(weight_px))
     part = abs(weight_px) - whole
@@ -147,7 +147,7 @@ def reweighted(glyph: Mask, weight_px: float) -> Mask:
     return glyph
 
 
-def _lay(scene: Scene, index: int, glyph: Mask, place: tuple[slice, slice], opacity: float) -> None:
+def _lay(scene: Scene, index: int, glyph: Coverage, place: tuple[slice, slice], opacity: float) -> None:
     if scene.inks is not None and scene.glyph_colours is not None:
         scene.inks[place][glyph > INKED] = scene.glyph_colours[index]
     if scene.owners is not None:

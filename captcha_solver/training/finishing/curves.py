@@ -1,4 +1,4 @@
-"""Draw a training's curves: its history in, a PNG with loss, held-out accuracy and learning rate out.
+"""Draws a training's curves as PNG: loss, held-out accuracy and learning rate.
 
 Tested in ``tests/training/test_loop.py``.
 """

@@ -70,6 +70,6 @@ def _right(task: "Task", runtime: Runtime, proof: "Sequence[Pair]") -> NDArray[n
     return np.concatenate([_right_of(task, runtime.run(as_float(images)), labels) for images, labels in proof])
 
 
-def _right_of(task: "Task", outputs: Batch, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _right_of(task: "Task", logits: Batch, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     rows = range(len(labels))
-    return np.array([task.accuracy(outputs[row : row + 1], labels[row : row + 1]) > 0.5 for row in rows])
+    return np.array([task.accuracy(logits[row : row + 1], labels[row : row + 1]) > 0.5 for row in rows])

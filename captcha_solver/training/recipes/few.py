@@ -112,7 +112,7 @@ def is_few(sources: Sequence[Source], labels: int | None) -> bool:
 
 
 def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundle) -> Bundle:
-    """A bundle from ``start`` and the few labels of ``task``; the same call again goes on where it stopped.
+    """A bundle from ``start`` and the few labels of ``task``; the same call resumes it.
 
     Half of the budget, minutes or steps, is for cross-validation, an even part of it for each fold; the rest is for the
     training on all labels. The card holds the cross-validated rate, an honest estimate for new images of the same

@@ -1,4 +1,4 @@
-"""Train the digit network: a folder of MNIST-like digits in; a bundle with a rejection threshold out."""
+"""The task of the digit network, on a folder of MNIST-like digits, and the threshold of its rejections."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

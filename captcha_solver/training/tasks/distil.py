@@ -1,4 +1,4 @@
-"""Teach a small sliding network by a larger one: strips and labels in; the same with what the teacher says of them out.
+"""Distillation: a small sliding network learns from strips, their labels and what a larger network says of them.
 
 The student learns each column's distribution from the teacher beside the text from the label (Hinton, Vinyals and Dean
 2015, "Distilling the Knowledge in a Neural Network"). Both give one row of logits for every four columns of pixels.

@@ -1,4 +1,4 @@
-"""Train the glyph network: designs in, crops cut by the segmenter, labelled by their owner, out."""
+"""The task of the glyph network: crops that the segmenter cuts out of drawings, labelled by whose ink they hold."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

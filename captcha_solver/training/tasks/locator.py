@@ -1,4 +1,4 @@
-"""The task of the locating network: drawn images in, and the cells of each that hold a glyph out."""
+"""The task of the locating network: which cells of drawn images hold a glyph."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

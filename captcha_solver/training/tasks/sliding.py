@@ -1,4 +1,4 @@
-"""The task of the sliding route: drawn or labelled images in, strips of similar width and their label ids out."""
+"""The task of the sliding route: strips of similar width with their label ids, from drawn or labelled images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

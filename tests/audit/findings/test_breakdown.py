@@ -65,7 +65,7 @@ ANSWERS: list[Answer] = [
 
 
 def test_a_breakdown() -> None:
-    found = breakdown(result("x", 0, ANSWERS).outcomes, fold_case=True)
+    found = breakdown(result("x", 0, ANSWERS).trials, fold_case=True)
     assert found.n == 5
     assert found.kinds == {Kind.SOLVED: 2, Kind.NOTHING: 1, Kind.LENGTH: 1, Kind.RECOGNITION: 1}
     # "axd" may be b as x and c dropped, or b dropped and c as x, at the same cost: the latter is taken
@@ -74,20 +74,20 @@ def test_a_breakdown() -> None:
 
 
 def test_upper_and_lower_case_may_be_different_letters() -> None:
-    found = breakdown(result("x", 0, ANSWERS[:2]).outcomes, fold_case=False)
+    found = breakdown(result("x", 0, ANSWERS[:2]).trials, fold_case=False)
     assert found.kinds[Kind.RECOGNITION] == 1
     assert found.confusions == [("a", "A", 1), ("b", "B", 1), ("c", "C", 1), ("d", "D", 1)]
     assert found.places == [(place, 0.5) for place in range(4)]
 
 
 def test_an_added_character_is_taken_for_none() -> None:
-    found = breakdown(result("x", 0, [("ab", "axb", 0.5)]).outcomes, fold_case=True)
+    found = breakdown(result("x", 0, [("ab", "axb", 0.5)]).trials, fold_case=True)
     assert (found.kinds[Kind.LENGTH], found.confusions, found.places) == (1, [], [(0, 0.0), (1, 0.0)])
 
 
 @given(st.lists(st.tuples(WORDS, WORDS, st.just(0.5)), max_size=12))
 def test_every_answer_is_of_one_kind(answers: list[Answer]) -> None:
-    found = breakdown(result("x", 0, answers).outcomes, fold_case=True)
+    found = breakdown(result("x", 0, answers).trials, fold_case=True)
     assert sum(found.kinds.values()) == found.n == sum(bool(truth) for truth, _, _ in answers)
     assert all(0 <= share <= 1 for _, share in found.places)
 
@@ -95,15 +95,15 @@ def test_every_answer_is_of_one_kind(answers: list[Answer]) -> None:
 def test_attackers_together() -> None:
     one: list[Answer] = [("a", "a", 0.9), ("b", "x", 0.9), ("c", "c", 0.2), ("d", "", 0.99), ("e", "E", 0.3)]
     two: list[Answer] = [("a", "x", 0.8), ("b", "b", 0.8), ("c", "x", 0.3), ("d", "d", 0.0), ("e", "x", 0.3)]
-    both = [result(name, 0, answers).outcomes for name, answers in (("one", one), ("two", two))]
+    both = [result(name, 0, answers).trials for name, answers in (("one", one), ("two", two))]
     # the surest: one, one, two, two (one has no answer, however sure), one (the first of equals)
     assert ensemble(both, fold_case=True) == ([True] * 5, [True, False, False, True, True])
     assert ensemble(both, fold_case=False)[0] == [True, True, True, True, False]
 
 
 def test_an_image_that_one_attack_alone_has_read_counts() -> None:
-    one = result("one", 0, [("a", "x", 0.9)]).outcomes
-    two = result("two", 0, [("a", "a", 0.1), ("b", "b", 0.1)]).outcomes
+    one = result("one", 0, [("a", "x", 0.9)]).trials
+    two = result("two", 0, [("a", "a", 0.1), ("b", "b", 0.1)]).trials
     assert ensemble([one, two], fold_case=True) == ([True, True], [False, True])
 
 
@@ -115,6 +115,6 @@ def test_an_image_that_one_attack_alone_has_read_counts() -> None:
     )
 )
 def test_the_surest_answer_is_one_of_them(attacks: list[list[Answer]]) -> None:
-    any_of, surest = ensemble([result("x", i, each).outcomes for i, each in enumerate(attacks)], fold_case=True)
+    any_of, surest = ensemble([result("x", i, each).trials for i, each in enumerate(attacks)], fold_case=True)
     assert all(some or not best for some, best in zip(any_of, surest, strict=True))
     assert sum(any_of) >= max(sum(text == "a" for _, text, _ in each) for each in attacks)

@@ -55,8 +55,8 @@ def test_trained_on_each_and_tested_on_each_then_a_few_labels_of_each_changed_on
 
 def result(labels: int, trained: str, tested: str, solved: int) -> Result:
     cell = Cell("sliding", labels, tested, trained)
-    outcomes = [TrialRecord(cell.id, str(i), "ab", "AB" if i < solved else "x", 0.5, None) for i in range(10)]
-    return Result(cell, outcomes)
+    trials = [TrialRecord(cell.id, str(i), "ab", "AB" if i < solved else "x", 0.5, None) for i in range(10)]
+    return Result(cell, trials)
 
 
 def test_the_rate_before_a_change_after_it_and_with_labels() -> None:

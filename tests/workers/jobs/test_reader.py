@@ -1,4 +1,4 @@
-"""A process's models in, solvers for the options of jobs out; the shipped model, as workers load it."""
+"""Solvers for the options of jobs, made of a process's models; the shipped model, as workers load it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Jobs that lost something in, the same jobs going on out: lost chunks, ends, images whose time has run out."""
+"""Jobs that lost something are mended: lost chunks, ends, images whose time has run out."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The runner of chunks: chunks in, an answer an image out, also where images, options, models or workers are amiss."""
+"""The runner of chunks: an answer an image, also where images, options, models or workers are amiss."""
 
 from dataclasses import replace
 from typing import Any

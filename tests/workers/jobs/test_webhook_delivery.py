@@ -1,4 +1,4 @@
-"""A finished job in, one signed request at its owner's host out: tried again, sent once, to the address checked."""
+"""A finished job sends one signed request to its owner: tried again, sent once, to the address checked."""
 
 import base64
 import hashlib
