@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,16 @@ def subjects(home: Path) -> dict[str, Subject]:
         "command": CommandSubject("program", ExternalCommand(argv, "")),
         "callable": open_subject("tests.audit.audited:draw"),
     }
+
+
+def audited(home: Path, kinds: Collection[str]) -> Path:
+    """``home``, with a finished audit of a subject of each of these kinds in a folder of its name."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_squinting(patch)
+        for kind, subject in subjects(home).items():
+            if kind in kinds:
+                audit(subject, home / kind)
+    return home
 
 
 def audit(subject: Subject, out: Path, settings: AuditSettings = SMALL) -> Report:

@@ -69,7 +69,7 @@ def test_an_audit_that_was_cut_off_ends_with_the_same_trials(
         if len(Ledger(tmp_path / "cut").results) >= after:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; what is finished is kept; the same command goes on"):
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; what is finished is kept; the same command resumes"):
         Campaign(DesignSubject(tiny()), SMALL, tmp_path / "cut", tell).run()
     known = Ledger(tmp_path / "cut").results
     assert len(known) == after

@@ -28,7 +28,7 @@ from captcha_solver.audit_settings import Prices
 from captcha_solver.cli.main import main
 from captcha_solver.report_files import BADGE_FILE, CELLS, HTML_FILE, JSON_FILE, SHEET_FILE, TRIALS
 from captcha_solver.statistics import Rate
-from tests.audit.audited import SMALL, audit, subjects, use_squinting
+from tests.audit.audited import SMALL, audited, use_squinting
 from tests.audit.fake_attackers import tiny
 from tests.audit.results import result, solving
 
@@ -60,13 +60,7 @@ FACTS_OF = Facts(
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an audit of a design and one of a folder."""
-    home = tmp_path_factory.mktemp("audits")
-    with pytest.MonkeyPatch.context() as patch:
-        use_squinting(patch)
-        for kind, subject in subjects(home).items():
-            if kind in {"design", "folder"}:
-                audit(subject, home / kind)
-    return home
+    return audited(tmp_path_factory.mktemp("audits"), {"design", "folder"})
 
 
 @pytest.fixture

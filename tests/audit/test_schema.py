@@ -17,7 +17,7 @@ from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit.provenance import Provenance
 from captcha_solver.report_files import CELLS, JSON_FILE, TRIALS
 from scripts import report_schema
-from tests.audit.audited import audit, subjects, use_squinting
+from tests.audit.audited import audited
 from tests.audit.results import result, solving
 from tests.audit.test_report import FACTS_OF
 from tests.paths import ROOT
@@ -31,12 +31,7 @@ KINDS = ("design", "folder", "command", "callable")
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an audit of each kind of subject, made with ``--improve``, a cell of each left out."""
-    home = tmp_path_factory.mktemp("audits")
-    with pytest.MonkeyPatch.context() as patch:
-        use_squinting(patch)
-        for kind, subject in subjects(home).items():
-            audit(subject, home / kind)
-    return home
+    return audited(tmp_path_factory.mktemp("audits"), KINDS)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from api.auth import new_key
 from api.demo import free_port
 from api.serve import Running, service
 from captcha_solver.cli.demo import drawn
-from captcha_solver.cli.main import main
 from captcha_solver.cli.read import FIELDS
 from captcha_solver.dataset import write_folder
 from tests.fakes import picture
@@ -38,20 +37,6 @@ Shell = Callable[..., tuple[int, str, str]]
 def running() -> Iterator[Running]:
     with service(Settings(port=free_port(), workers=1, audit_workers=0, api_keys=(new_key(),)), quiet=True) as each:
         yield each
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """Runs a command line: exit code, stdout, stderr."""
-    monkeypatch.delenv("CAPTCHA_API_KEY", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -128,23 +128,33 @@ def run_all(queue: AuditQueue, *auditors: PieceRunner) -> int:
 
 @contextmanager
 def ending(redis: Client, queue: AuditQueue, files: Mapping[str, bytes]) -> Iterator[None]:
-    """Meanwhile every audit ends as soon as it is begun, with these files for a report."""
+    """Meanwhile every audit ends as soon as it is started, with these files for a report."""
+
+    def finish(audit_id: str, number: int) -> None:
+        for audit, _ in AUDITS.fetch(redis, [audit_id]):
+            end(redis, audit, {}, {name: packed(data) for name, data in files.items()})
+
+    with serving(redis), meanwhile(queue, finish):
+        yield
+
+
+@contextmanager
+def meanwhile(queue: AuditQueue, do: Callable[[str, int], None]) -> Iterator[None]:
+    """In a thread, each piece that is queued is given to ``do``: the id of its audit, its number."""
     over = threading.Event()
 
     def work() -> None:
         while not over.wait(0.02):
             while place := next_piece(queue):
-                for audit, _ in AUDITS.fetch(redis, [place[0]]):
-                    end(redis, audit, {}, {name: packed(data) for name, data in files.items()})
+                do(*place)
 
-    with serving(redis):
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from tests.api.conftest import Light
 from tests.api.routes.test_state import metrics
 from tests.api.services import MINE, OTHERS, Served
 from tests.api.test_problems import check
-from tests.workers.some_audits import DESIGN, FILES, images, next_piece, use_fakes
+from tests.workers.some_audits import DESIGN, FILES, images, meanwhile, use_fakes
 from workers import keys
 from workers.audits.record import Audit, packed
 from workers.audits.runner import PieceRunner, subject_of
@@ -371,21 +371,9 @@ def test_the_document_lists_what_may_be_drawn(ready: Served) -> None:
 @contextmanager
 def working(served: Served, home: Path) -> Iterator[None]:
     """An audit worker in a thread."""
-    auditor = PieceRunner(served.service.redis, served.service.audits.queue, home)
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.02):
-            while place := next_piece(served.service.audits.queue):
-                auditor.do(*place)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    queue = served.service.audits.queue
+    with meanwhile(queue, PieceRunner(served.service.redis, queue, home).do):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def drawer(rng: Any) -> tuple[bytes, str]:

@@ -14,10 +14,9 @@ from benchmarks.chaos.__main__ import main
 from benchmarks.chaos.check import judge, left_of
 from benchmarks.chaos.faults import SINGLES, plan
 from benchmarks.service.pictures import Expected
-from captcha_solver.errors import SetupError
 from workers import keys
 from workers.connection import connect
-from workers.redis_server import PrivateRedis, find_server
+from workers.redis_server import PrivateRedis
 
 EXPECTED = {"a.png": Expected("AB", 0.9), "b.png": Expected("CD", 0.8), "c.png": Expected(None, None)}
 ITEMS: list[dict[str, Any]] = [
@@ -85,14 +84,6 @@ def test_a_plan_has_each_single_fault_once_and_none_during_another(seed: int) ->
 
 def test_plans_differ() -> None:
     assert plan(np.random.default_rng(1), 30.0) != plan(np.random.default_rng(2), 30.0)
-
-
-@pytest.fixture
-def server() -> str:
-    try:
-        return find_server()
-    except SetupError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.redis

@@ -12,7 +12,6 @@ from benchmarks.service.__main__ import main
 from benchmarks.service.pictures import Batch, Expected, Pictures, batch
 from captcha_solver.errors import SetupError
 from workers.jobs.runner import PART
-from workers.redis_server import find_server
 
 PICTURES = Pictures((b"one", b"two"), (Expected("A", 0.5), Expected(None, None)), 0.001)
 
@@ -88,14 +87,6 @@ def test_memory_is_flat_where_the_last_tenth_is_like_the_second(late_mib: float,
 def test_too_few_samples_are_no_verdict() -> None:
     with pytest.raises(SetupError, match="soak more images"):
         soak.trends(samples(1.0)[:5], 10_000)
-
-
-@pytest.fixture
-def server() -> str:
-    try:
-        return find_server()
-    except SetupError as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.redis
