@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,8 +122,12 @@ def test_an_error_ends_with_its_traceback() -> None:
     assert done.stderr.splitlines()[-1] == "ValueError: what went wrong"
 
 
-def test_a_child_that_lives_on_holds_nothing_up() -> None:
-    done = ran("child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])")
+def test_a_child_that_lives_on_holds_nothing_up(tmp_path: Path) -> None:
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid"
+    code = PROGRAM.format(info=INFO, tfg=TFG, more=f"open({str(tmp_path / 'pid')!r}, 'w').write(str({child}))")
+    with (tmp_path / "said").open("w") as said:  # no pipe: whoever reads one waits for the child as well
+        done = subprocess.run([sys.executable, "-c", code], stderr=said, cwd=ROOT, check=False, timeout=120)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert done.returncode == 0
 
 

@@ -239,7 +239,7 @@ severity = 0.01
 
 
 def test_a_planted_effect_is_found_and_one_that_is_none_is_not(tmp_path: Path, no_perturbation: None) -> None:
-    report = audit(DesignSubject(parse_design(PLANTED, "x")), AuditSettings(budgets=(0,), tested=120), tmp_path)
+    report = audit(DesignSubject(parse_design(PLANTED, "x")), AuditSettings(budgets=(0,), tested=60), tmp_path)
     removed = {row.name: row for row in report.features if row.what == "removed"}
     assert removed["swirl"].change > 0.2
     assert removed["swirl"].ci95[0] > 0

@@ -87,7 +87,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.mark.parametrize(
     ("how", "code", "said"),
     [
-        (signal.SIGINT, 130, "captcha-solver: stopped: interrupted; what is finished is kept; the same command resumes"),
+        (
+            signal.SIGINT,
+            130,
+            "captcha-solver: stopped: interrupted; what is finished is kept; the same command resumes",
+        ),
         (signal.SIGKILL, -signal.SIGKILL, ""),
     ],
 )

@@ -13,7 +13,7 @@ from captcha_solver.audit.campaign import Campaign
 from captcha_solver.audit.findings.inconclusive import Reason, is_unlearnt, reasons
 from captcha_solver.audit.pages import page
 from captcha_solver.audit.subjects.subject import FolderSubject
-from captcha_solver.audit_settings import AuditSettings
+from captcha_solver.audit_settings import AuditSettings, Scope
 from captcha_solver.designs.drawing.draw import draw_batch
 from captcha_solver.designs.load import load_design
 from captcha_solver.image import encode_png
@@ -136,7 +136,7 @@ def write(folder: Path, images: list[bytes], labels: list[str]) -> None:
 def test_the_shipped_readers_conclude_nothing_from_such_folders(draw: object, code: str, tmp_path: Path) -> None:
     assert callable(draw)
     draw(tmp_path / "set")
-    settings = AuditSettings(budgets=(0,), tested=40)
+    settings = AuditSettings(budgets=(0,), tested=40, scope=Scope.LABELS)
     made = Campaign(FolderSubject(tmp_path / "set"), settings, tmp_path / "out").run()
     assert code in [each.code for each in made.inconclusive]
     assert page.verdict(made).startswith("This design was not tested")

@@ -149,7 +149,7 @@ def test_a_few_labels_make_a_bundle_whose_card_has_the_cross_validated_rate(
 ) -> None:
     monkeypatch.setattr(few, "CHECKS", 2)
     monkeypatch.setattr(few, "PROOF_IMAGES", 64)
-    monkeypatch.setattr(few, "TELLING", 8)
+    monkeypatch.setattr(few_labels, "TELLING", 8)
     folder, out = labelled(tmp_path / "f", 9, design="note"), tmp_path / "out"
     request = TrainRequest((str(folder),), out, "sliding", "sliding", 8, TrainOptions(max_steps=8, batch=4, workers=0))
     path = run(request)

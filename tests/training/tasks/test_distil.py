@@ -7,7 +7,7 @@ import pytest
 
 from captcha_solver.errors import BundleError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
-from captcha_solver.models.runtimes import import_keras
+from captcha_solver.models.runtimes import import_keras, load_keras
 from captcha_solver.models.sliding import NETWORKS, build_sliding
 from captcha_solver.training.run import TrainOptions, TrainRequest, run
 from captcha_solver.training.tasks.distil import MakeTaught, packed, taught_loss
@@ -70,10 +70,11 @@ def test_a_small_network_learns_from_a_teacher_and_is_resumed_as_it_is(
     card = load_bundle(first).card
     assert card["data"]["teacher"] == load_bundle(TEACHER).sha256
     assert card["data"]["network"] == "small"
-    second = run(TrainRequest(("plain",), tmp_path / "b", "sliding", str(first), None, asked))
-    sizes = [load_bundle(path).onnx_path.stat().st_size for path in (first, second, TEACHER)]
-    assert abs(sizes[0] - sizes[1]) < 0.02 * sizes[0]
-    assert sizes[0] < 0.7 * sizes[2]
+    sizes = [load_bundle(path).onnx_path.stat().st_size for path in (first, TEACHER)]
+    assert sizes[0] < 0.7 * sizes[1]
+    resumed = SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0, start=load_bundle(first))
+    weights = [weight.shape for weight in resumed.build().get_weights()]
+    assert weights == [weight.shape for weight in load_keras(load_bundle(first)).get_weights()]
 
 
 @pytest.mark.parametrize(
