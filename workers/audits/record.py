@@ -4,13 +4,14 @@ import json
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from captcha_solver.audit_settings import AuditSettings, Prices
+from captcha_solver.audit_settings import AuditSettings
+from workers.hashes import of_hash, to_hash
 from workers.jobs.record import Status
 from workers.records import new_id
 
+NESTED = frozenset({"settings", "notes"})  # fields of an audit that are JSON in its hash
 PLANNING = "planning"  # the stage of a piece without cells: to find out what is to be done next
 
 
@@ -74,34 +75,11 @@ class Audit:
 
     def to_redis(self) -> dict[str, str]:
         """The fields of the audit's hash. Those that are set later are absent until then."""
-        record = asdict(self) | {"settings": json.dumps(asdict(self.settings)), "notes": json.dumps(self.notes)}
-        return {key: str(value) for key, value in record.items() if value is not None and value is not False}
+        return to_hash(self)
 
     @classmethod
     def from_redis(cls, record: Mapping[bytes, bytes]) -> "Audit":
-        text = {key.decode(): value.decode() for key, value in record.items()}
-        return cls(
-            id=text["id"],
-            owner=text["owner"],
-            name=text["name"],
-            source=text["source"],
-            settings=settings_of(json.loads(text["settings"])),
-            created_at=float(text["created_at"]),
-            expires_at=float(text["expires_at"]),
-            improve="improve" in text,
-            images=int(text["images"]),
-            notes=tuple(json.loads(text.get("notes", "[]"))),
-            started_at=float(text["started_at"]) if "started_at" in text else None,
-            finished_at=float(text["finished_at"]) if "finished_at" in text else None,
-            stage=text["stage"],
-            cancelled="cancelled" in text,
-            error=text.get("error"),
-        )
-
-
-def settings_of(known: Mapping[str, Any]) -> AuditSettings:
-    """Settings from JSON; ``OptionError`` where they make no sense."""
-    return AuditSettings(**{**known, "budgets": tuple(known["budgets"]), "prices": Prices(**known["prices"])})
+        return of_hash(cls, record, nested=NESTED)
 
 
 def packed(data: bytes) -> bytes:

@@ -3,12 +3,13 @@
 Tested in ``tests/workers/audits/test_record.py``.
 """
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from captcha_solver.audit.cells import BASE, Cell, Result, TrialRecord
+import msgspec
+
+from captcha_solver.audit.cells import BASE, Cell, Result
 from captcha_solver.audit.plan import Stage
 from captcha_solver.audit.runner import LeftOut
 from workers.audits.record import PieceText, packed, unpacked
@@ -21,17 +22,13 @@ class Piece:
     stage: str
     cells: tuple[Cell, ...] = ()
 
-    def to_json(self) -> str:
-        return json.dumps({"stage": self.stage, "cells": [asdict(cell) for cell in self.cells]})
-
     def text(self) -> PieceText:
         """The piece as it is stored."""
-        return PieceText(self.to_json(), len(self.cells))
+        return PieceText(msgspec.json.encode(self).decode(), len(self.cells))
 
     @classmethod
     def from_json(cls, text: bytes) -> "Piece":
-        known = json.loads(text)
-        return cls(known["stage"], tuple(Cell(**cell) for cell in known["cells"]))
+        return msgspec.json.decode(text, type=cls)
 
 
 def pieces_of(stages: Iterable[Stage]) -> list[Piece]:
@@ -58,19 +55,19 @@ def _shared(cell: Cell) -> object:
 
 def packed_result(result: Result) -> bytes:
     """Compressed JSON: trials are much alike."""
-    return packed(json.dumps(asdict(result), ensure_ascii=False).encode())
+    return packed(msgspec.json.encode(result))
 
 
 def result_of(data: bytes) -> Result:
-    known = json.loads(unpacked(data))
-    rows = known.pop("trials", None) or known.pop("outcomes", [])  # as they were called before
-    return Result(Cell(**known.pop("cell")), [TrialRecord(**each) for each in rows], **known)
+    known = msgspec.json.decode(unpacked(data))
+    if "outcomes" in known:  # as its trials were called before
+        known["trials"] = known.pop("outcomes")
+    return msgspec.convert(known, Result)
 
 
 def left_out_json(left_out: LeftOut) -> str:
-    return json.dumps(asdict(left_out))
+    return msgspec.json.encode(left_out).decode()
 
 
 def left_out_of(text: bytes) -> LeftOut:
-    known = json.loads(text)
-    return LeftOut(Cell(**known["cell"]), known["why"])
+    return msgspec.json.decode(text, type=LeftOut)

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.texts import same_text
 from captcha_solver.types import Solution
+from workers.hashes import of_hash, to_hash
 
+NESTED = frozenset({"options", "metadata", "label_use"})  # fields of a job that are JSON in its hash
 SMALLEST_CHUNK, LARGEST_CHUNK = 16, 256
 CHUNKS_A_JOB = 16  # a job is cut into about so many chunks, within the bounds above: progress shows, workers share
 
@@ -106,32 +108,11 @@ class Job:
 
     def to_redis(self) -> dict[str, str]:
         """The fields of the job's hash. Those that are set later are absent until then."""
-        record = asdict(self)
-        record |= {key: json.dumps(record[key]) for key in ("options", "metadata")}
-        if self.label_use is not None:
-            record["label_use"] = json.dumps(record["label_use"])
-        return {key: str(value) for key, value in record.items() if value is not None and value is not False}
+        return to_hash(self)
 
     @classmethod
     def from_redis(cls, record: Mapping[bytes, bytes]) -> "Job":
-        text = {key.decode(): value.decode() for key, value in record.items()}
-        return cls(
-            id=text["id"],
-            owner=text["owner"],
-            total=int(text["total"]),
-            chunk_size=int(text["chunk_size"]),
-            options=StoredOptions(**json.loads(text["options"])),
-            model_sha256=text["model_sha256"],
-            created_at=float(text["created_at"]),
-            expires_at=float(text["expires_at"]),
-            started_at=float(text["started_at"]) if "started_at" in text else None,
-            finished_at=float(text["finished_at"]) if "finished_at" in text else None,
-            cancelled="cancelled" in text,
-            expired="expired" in text,
-            webhook=text.get("webhook"),
-            metadata=json.loads(text["metadata"]),
-            label_use=_label_use(text["label_use"]) if "label_use" in text else None,
-        )
+        return of_hash(cls, record, nested=NESTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +163,6 @@ def _answer(
     if label is not None:
         item |= {"expected": label, "correct": correct}
     return Answer(index, error is not None, correct, json.dumps(item, ensure_ascii=False, separators=(",", ":")))
-
-
-def _label_use(text: str) -> LabelUse:
-    known = json.loads(text)
-    return LabelUse(**known | {name: tuple(known[name]) for name in ("unmatched", "problems")})
 
 
 def chunk_size(images: int) -> int:
