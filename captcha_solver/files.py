@@ -9,13 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def unfinished_of(path: Path) -> Path:
+    """Where ``path`` is written until it is whole."""
+    return path.with_name(f".part-{path.name}")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """The path to write to, with the suffix of ``path``. It becomes ``path`` at the end; after an error it is removed.
 
     A crash leaves the older file, and at most the unfinished one beside it.
     """
-    unfinished = path.with_name(f".part-{path.name}")
+    unfinished = unfinished_of(path)
     try:
         yield unfinished
         unfinished.replace(path)

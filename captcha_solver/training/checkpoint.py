@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.errors import BundleError, SetupError
-from captcha_solver.files import whole_file
+from captcha_solver.files import unfinished_of, whole_file
 
 FOLDER = "checkpoint"
 FILE = "last.npz"
@@ -89,7 +89,7 @@ def load_checkpoint(out: Path, fingerprint: str) -> State | None:
 def remove_checkpoint(out: Path) -> None:
     """Forget the state once the bundle is finished."""
     folder = out / FOLDER
-    for path in (folder / FILE, folder / f"part-{FILE}"):
+    for path in (folder / FILE, unfinished_of(folder / FILE)):
         path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -3,13 +3,13 @@
 What is learnt, and how, is in ``recipes/few_labels.py``. Nothing is left to be tuned by hand.
 """
 
-import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +19,7 @@ from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.statistics import wilson
 from captcha_solver.training.checkpoint import FOLDER, Progress
-from captcha_solver.training.finishing.calibration import Calibration, calibrate, right
+from captcha_solver.training.finishing.calibration import calibrate, right
 from captcha_solver.training.learner import Learner, predict
 from captcha_solver.training.learners import new_learner
 from captcha_solver.training.loop import schedule, train
@@ -130,7 +130,7 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
             folds = [_fold(task, k, out, Share(settings, start, stop, until)) for k in range(FOLDS)]
         steps, settled = choose(folds)
         plan = Plan(steps, settled, time.monotonic() - began, sum(fold[-1].steps for fold in folds))
-        path.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+        path.write_bytes(msgspec.json.encode(plan))
     final = what_is_left(settings, plan)
     whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
     bundle = train(whole, out, final, start_from=start, settled=plan.settled)
@@ -235,6 +235,4 @@ def held_out(task: SlidingTask) -> list[StripBatch]:
 
 
 def _read_plan(path: Path) -> Plan:
-    plan = json.loads(path.read_text(encoding="utf-8"))
-    settled = plan.pop("settled")
-    return Plan(settled=Settled(Calibration(**settled["calibration"]), settled["card"]), **plan)
+    return msgspec.json.decode(path.read_bytes(), type=Plan)

@@ -46,8 +46,8 @@ def test_the_models_and_who_has_them(live: Live) -> None:
 
 def test_a_whole_service_is_ready(live: Live) -> None:
     assert live.mine.get("/healthz").json() == {"status": "ok"}
-    ready = live.mine.get("/readyz").json()
-    assert (ready["status"], ready["workers"]) == ("ready", 1)
+    until(lambda: live.mine.get("/readyz").json().get("workers") == 1)  # another test may just have killed one
+    assert live.mine.get("/readyz").json()["status"] == "ready"
 
 
 def test_ready_only_with_a_worker_that_has_the_expected_model(light: Light) -> None:
