@@ -39,10 +39,10 @@ demo: $(READY) ## draw a few designs, have a service read them by both routes, p
 serve: $(READY) ## the REST service on this machine: Redis, WORKERS=2 and the API on PORT=8000, until Ctrl-C
 	@exec $(BIN)/python -m api.serve --data .service
 
-test: lint ## ruff, mypy --strict and pytest, one process a core
-	$(BIN)/pytest -n auto --dist loadfile -p no:randomly
+test: lint ## ruff, mypy --strict and pytest in random order, one process a core
+	$(BIN)/pytest -n auto --dist loadfile --randomly-seed 1
 
-coverage: $(READY) ## the tests in random order, and which lines they run
+coverage: $(READY) ## the tests, and which lines they run
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(READY) ## ruff and mypy --strict

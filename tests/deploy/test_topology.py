@@ -34,7 +34,7 @@ from tests.fakes import encoded
 from tests.paths import ROOT
 from workers.redis_server import find_server
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.in_order]  # the last ones end what the first ones ask
 
 SERVICES: dict[str, dict[str, Any]] = compose({**VALUES, "DASHBOARD_PASSWORD": "d" * 32})["services"]
 WITHIN_S = 60.0

@@ -35,9 +35,8 @@ def check_parity(bundle: Bundle, batches: Sequence[Batch]) -> Parity:
                 f"ONNX and Keras disagree: expected logits {b.shape} for {batch.shape}, received {a.shape}"
             )
         images += len(batch)
-        apart = np.abs(np.exp(log_softmax(a.astype(np.float64))) - np.exp(log_softmax(b.astype(np.float64)))).max(
-            initial=0.0
-        )
+        first, second = (np.exp(log_softmax(each.astype(np.float64))) for each in (a, b))
+        apart = np.abs(first - second).max(initial=0.0)
         worst = float(np.maximum(worst, apart))  # Python's own max would lose a NaN
         differ += int(_answers_differ(a, b).sum())
     if worst > TOLERANCE or differ or not np.isfinite(worst):

@@ -52,7 +52,7 @@ def test_the_stages_make_up_the_whole(tmp_path: Path) -> None:
 
 
 def test_the_drawer_is_timed_beside_the_package() -> None:
-    rates = drawer.rates(images=8, rounds=1)
+    rates = drawer.rates(images=12, rounds=1)
     assert rates[0].times_package == 1
     assert {"classic", "wild", "plain"} <= {rate.design for rate in rates}
     classic = next(rate for rate in rates if rate.design == "classic")
