@@ -16,9 +16,9 @@ from api.problems import Problem, documented, later
 from api.requests import uploads
 from api.requests.audit_schemas import AUDIT_ID, AuditOut, AuditPageOut, AuditRequest
 from api.requests.audits import Asked, read_audit
+from api.resources import USUAL_PAGE, IfNoneMatch, LastEventId, Limit, Resource, Wait, key_header
 from api.routes.results import JSON, NDJSON, chosen
 from api.service import Service, audit_out, service_of
-from api.shelf import USUAL_PAGE, IfNoneMatch, LastEventId, Limit, Shelf, Wait, key_header
 from captcha_solver.report_files import BADGE_FILE, HTML_FILE, JSON_FILE, MARKDOWN_FILE, TRIALS
 from workers.audits.record import Audit, CellCounts, new_audit
 from workers.records import Idempotency
@@ -170,7 +170,7 @@ def state_of(audit: Audit, counts: CellCounts) -> waiting.State:
     return waiting.State(body, waiting.tag_of(*told), audit.finished_at is not None, body)
 
 
-AUDITS = Shelf(
+AUDITS = Resource(
     "an audit", "audit_not_found", "/v1/audits", lambda service: service.audits, Audit.status, state_of, retry_after_s=5
 )
 

@@ -12,8 +12,8 @@ from api.document import ACCEPTED, ARCHIVE, JOB_FORM, JOB_QUERY, body
 from api.problems import documented
 from api.requests import uploads
 from api.requests.schemas import JOB_ID, JobOut, JobPage, JobRequest
+from api.resources import USUAL_PAGE, IfNoneMatch, Limit, Resource, Wait, key_header
 from api.service import Service, job_out, service_of
-from api.shelf import USUAL_PAGE, IfNoneMatch, Limit, Shelf, Wait, key_header
 from captcha_solver.decoding.decode import Constraints, allowed_ids, parse_length
 from workers.jobs import webhooks
 from workers.jobs.record import Counts, Job, StoredOptions, chunk_size
@@ -153,4 +153,6 @@ def state_of(job: Job, counts: Counts) -> waiting.State:
     return waiting.State(body, waiting.tag_of(*told), job.finished_at is not None, counts)
 
 
-JOBS = Shelf("a job", "job_not_found", "/v1/jobs", lambda service: service.store, Job.status, state_of, retry_after_s=1)
+JOBS = Resource(
+    "a job", "job_not_found", "/v1/jobs", lambda service: service.store, Job.status, state_of, retry_after_s=1
+)

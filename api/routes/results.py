@@ -13,9 +13,9 @@ from api import waiting
 from api.access import Owner
 from api.problems import Problem, documented
 from api.requests.schemas import ResultPage
+from api.resources import LastEventId
 from api.routes.jobs import JOBS, JobId
 from api.service import Service, service_of
-from api.shelf import LastEventId
 from workers.jobs.record import Job
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"

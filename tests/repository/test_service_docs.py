@@ -66,7 +66,7 @@ def codes(folder: str, callers: dict[str, str], at: int = 1) -> set[str]:
 
 
 def test_every_code_of_an_error_is_described() -> None:
-    raised = codes("api", {"Problem": "", "later": "", "Shelf": ""}) | codes("api", {"_refused": "archive_"}, at=0)
+    raised = codes("api", {"Problem": "", "later": "", "Resource": ""}) | codes("api", {"_refused": "archive_"}, at=0)
     raised |= {*CODES.values(), "http_error"}
     assert len(raised) > 25
     assert {code for row in rows(section("Errors"))[1:] for code in re.findall(r"`(\w+)`", row[1])} == raised

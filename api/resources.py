@@ -31,7 +31,7 @@ def key_header(noun: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf(Generic[RecordT, CountsT]):
+class Resource(Generic[RecordT, CountsT]):
     """The records of one kind as the API offers them.
 
     ``noun``: "a job"; ``missing``: the code of the error where there is none; ``path``: where they are.
