@@ -31,7 +31,7 @@ kind = "dots"
 
 @dataclass(frozen=True, slots=True)
 class Fake:
-    """Reads every image whose hash is even, and with labels every one but each fifth. ``arming`` runs before he can."""
+    """Reads every image whose hash is even, and with labels every one but each fifth. ``arming`` runs before."""
 
     name: str
     trains: bool = True

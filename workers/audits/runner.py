@@ -64,7 +64,7 @@ class PieceRunner:
             self._give_up(taken)
             return
         try:
-            opened = self._bench(taken)
+            opened = self._opened(taken)
             if opened is None:
                 return
             if taken.piece.cells:
@@ -105,7 +105,7 @@ class PieceRunner:
             put(self.redis, taken, LeftOut(cell, why))
         close(self.redis, self.queue, taken)
 
-    def _bench(self, taken: Taken) -> OpenAudit | None:
+    def _opened(self, taken: Taken) -> OpenAudit | None:
         """Where the audit's cells are done, kept from its earlier pieces; None where it cannot be audited at all."""
         audit = taken.audit
         if audit.id not in self._open:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from captcha_solver.audit.cells import BASE, Result, TrialRecord
 from captcha_solver.audit.figures import said
 from captcha_solver.audit.subjects.duplicates import KNOWN
+from captcha_solver.texts import folded
 
 MUCH = 0.3  # of the tested images: from here on a fault is one of the design, or of its labels, not of single images
 FEW = 0.05
@@ -37,7 +39,7 @@ def reasons(results: Sequence[Result], *, animated: int, fold_case: bool) -> lis
     if not base:
         return []
     truths = {trial.sample: trial.truth for trial in base[0].trials}
-    fold = str.casefold if fold_case else str
+    fold = partial(folded, fold_case=fold_case)
     found = [
         _unwritable(list(truths.values())),
         _animated(animated, len(truths)),

@@ -1,4 +1,4 @@
-"""What an attacker learns from is never what he is tested on, whoever draws it."""
+"""What an attacker learns from is never what they are tested on, whoever draws it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

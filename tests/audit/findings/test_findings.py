@@ -84,7 +84,7 @@ def test_one_attack_makes_no_ensemble() -> None:
             0,
             SUREST,
             2,
-        ),  # each knows when he is right
+        ),  # each knows when its answer is right
         (
             [
                 result("a", 0, [("a", "a", 0.1), ("a", "b", 0.9)]),
