@@ -14,6 +14,7 @@ from captcha_solver.types import Sample
 from tests.api.conftest import Light
 from tests.api.routes.test_jobs import zipped
 from tests.api.test_problems import check
+from tests.workers.some_jobs import until
 from workers.jobs.record import Upload
 
 ONE, TWO = Upload("a.png", b"1"), Upload("b.png", b"2")
