@@ -12,9 +12,10 @@ import numpy as np
 
 from benchmarks.chaos.check import CheckResult, answered, judge, left_of
 from benchmarks.chaos.faults import SINGLES, Saboteur, Step, plan
-from benchmarks.service.client import Rest, Sent
+from benchmarks.service.client import Rest
 from benchmarks.service.pictures import Batch
 from benchmarks.service.stack import Stack
+from captcha_solver.client.service import Request
 from captcha_solver.errors import SetupError
 from workers import keys
 
@@ -86,7 +87,7 @@ def _watch(rest: Rest, job_id: str, seen: dict[int, float], within_s: float) -> 
     start = 0
     while time.monotonic() < deadline:
         job = rest.job(job_id, wait_s=1.0)
-        page = rest.ask("GET", f"/v1/jobs/{job_id}/results", Sent({"limit": PAGE, "cursor": start})).json()
+        page = rest.ask("GET", f"/v1/jobs/{job_id}/results", Request({"limit": PAGE, "cursor": start})).json()
         start = int(page["next_cursor"] or 0)
         for item in page["items"]:
             seen.setdefault(item["index"], item["elapsed_ms"])

@@ -11,9 +11,10 @@ import numpy as np
 
 from benchmarks.chaos.check import answered, judge, left_of
 from benchmarks.chaos.clients import half_upload, open_files, sent_and_left, watched_and_left
-from benchmarks.service.client import NOTHING, Rest, Sent, is_problem
+from benchmarks.service.client import Rest, is_problem
 from benchmarks.service.pictures import Batch, Pictures, batch
 from benchmarks.service.stack import Stack
+from captcha_solver.client.service import PLAIN, Request
 
 SOME = 500  # images of a small job
 WITHIN_S = 60.0
@@ -119,7 +120,7 @@ def full(setting: Setting, rest: Rest, notes: Notes) -> None:
     refusals, began = 1, time.monotonic()
     while True:
         time.sleep(refused)
-        answer = rest.once("POST", "/v1/jobs", Sent(content=zipped, headers={"Content-Type": "application/zip"}))
+        answer = rest.once("POST", "/v1/jobs", Request(content=zipped, headers={"Content-Type": "application/zip"}))
         if answer is not None and answer.status_code == 202:
             break
         refusals += 1
@@ -168,12 +169,12 @@ def _asked_meanwhile(setting: Setting, rest: Rest, job_id: str, notes: Notes) ->
     """Ask all sorts of things until Redis comes back. The slowest answer, seconds."""
     image = setting.pictures.images[0]
     raw = {"Content-Type": "image/png"}
-    requests: list[tuple[str, str, Sent, int]] = [
-        ("GET", "/healthz", NOTHING, 200),
-        ("GET", "/readyz", NOTHING, 503),
-        ("GET", f"/v1/jobs/{job_id}", NOTHING, 503),
-        ("POST", "/v1/solve", Sent(content=image, headers=raw), 503),
-        ("GET", f"/v1/jobs/{job_id}/results", NOTHING, 503),
+    requests: list[tuple[str, str, Request, int]] = [
+        ("GET", "/healthz", PLAIN, 200),
+        ("GET", "/readyz", PLAIN, 503),
+        ("GET", f"/v1/jobs/{job_id}", PLAIN, 503),
+        ("POST", "/v1/solve", Request(content=image, headers=raw), 503),
+        ("GET", f"/v1/jobs/{job_id}/results", PLAIN, 503),
     ]
     slowest, until, asked = 0.0, time.monotonic() + setting.away_s, 0
     while time.monotonic() < until:
@@ -191,7 +192,7 @@ def _asked_meanwhile(setting: Setting, rest: Rest, job_id: str, notes: Notes) ->
 
 def _refusal(rest: Rest, zipped: bytes, notes: Notes) -> float:
     """Submit what there is no room for. The seconds that Retry-After asks for."""
-    answer = rest.once("POST", "/v1/jobs", Sent(content=zipped, headers={"Content-Type": "application/zip"}))
+    answer = rest.once("POST", "/v1/jobs", Request(content=zipped, headers={"Content-Type": "application/zip"}))
     if answer is None or answer.status_code != 503 or not is_problem(answer) or answer.json()["code"] != "store_full":
         notes.wrong.append(f"503 store_full expected, received {answer and answer.text[:120]}")
         return 1.0

@@ -7,29 +7,17 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from captcha_solver.client.service import PLAIN, Request
 from captcha_solver.errors import SetupError
 
 ANSWER_S = 60.0
 AGAIN_S = 0.2
 LONGEST_WAIT_S = 20.0
 PROBLEM = "application/problem+json"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What goes with a request."""
-
-    params: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] | None = None
-    content: bytes | None = None
-
-
-NOTHING = Sent()
 
 
 class Rest:
@@ -52,7 +40,7 @@ class Rest:
     def __exit__(self, *args: object) -> None:
         self.http.close()
 
-    def ask(self, method: str, path: str, sent: Sent = NOTHING) -> httpx.Response:
+    def ask(self, method: str, path: str, sent: Request = PLAIN) -> httpx.Response:
         """The answer, as soon as the service is there to give one."""
         deadline = time.monotonic() + self.patience_s
         while time.monotonic() < deadline:
@@ -62,7 +50,7 @@ class Rest:
             time.sleep(AGAIN_S)
         raise SetupError(f"expected an answer to {method} {path} within {self.patience_s:.0f} s, received none")
 
-    def once(self, method: str, path: str, sent: Sent = NOTHING) -> httpx.Response | None:
+    def once(self, method: str, path: str, sent: Request = PLAIN) -> httpx.Response | None:
         """The answer to one request; None where no connection came about, or it broke."""
         try:
             answer = self.http.request(method, path, params=sent.params, headers=sent.headers, content=sent.content)
@@ -80,10 +68,10 @@ class Rest:
     def submit(self, zipped: bytes, key: str | None = None) -> dict[str, Any]:
         """Make a job of a zip; under an Idempotency-Key, so that a repeated request makes no second one."""
         headers = {"Content-Type": "application/zip"} | ({"Idempotency-Key": key} if key else {})
-        return expect(202, self.ask("POST", "/v1/jobs", Sent(content=zipped, headers=headers)))
+        return expect(202, self.ask("POST", "/v1/jobs", Request(content=zipped, headers=headers)))
 
     def job(self, job_id: str, wait_s: float = 0.0) -> dict[str, Any]:
-        return expect(200, self.ask("GET", f"/v1/jobs/{job_id}", Sent({"wait": wait_s})))
+        return expect(200, self.ask("GET", f"/v1/jobs/{job_id}", Request({"wait": wait_s})))
 
     def finished(self, job_id: str, within_s: float) -> dict[str, Any]:
         """The job at its end; ``SetupError`` where it does not end in time."""
@@ -98,7 +86,7 @@ class Rest:
 
     def results(self, job_id: str) -> list[dict[str, Any]]:
         """Every answer of a job, as it stands in the lines of the NDJSON."""
-        answer = self.ask("GET", f"/v1/jobs/{job_id}/results", Sent(headers={"Accept": "application/x-ndjson"}))
+        answer = self.ask("GET", f"/v1/jobs/{job_id}/results", Request(headers={"Accept": "application/x-ndjson"}))
         if answer.status_code != 200:
             expect(200, answer)
         return [json.loads(line) for line in answer.text.split("\n") if line]

@@ -109,8 +109,8 @@ class Store(RecordStore[Job, Counts]):
 
     def forget(self, job: Job) -> None:
         """Remove a job and all that belongs to it."""
-        self.redis.zrem(keys.WEBHOOKS, job.id)
         super().forget(job)
+        self.redis.zrem(keys.WEBHOOKS, job.id)  # last: a job that is gone cannot end, and be put on the list again
 
     def has_batches(self) -> bool:
         """Whether images of larger jobs wait: only then is a single image put before what is queued.

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from captcha_solver.audit.cells import UNLIMITED
-from captcha_solver.audit.figures import Bound
+from captcha_solver.audit.figures import Bound, Count, Share, said
 from captcha_solver.statistics import Change, Rate
 
 THRESHOLDS = (0.0001, 0.01, 0.1, 0.5)
@@ -24,8 +25,8 @@ class Point:
 class Needed:
     """Labels until an attack reaches ``threshold``: ``=`` so many, ``<=`` the fewest tried, ``>`` the most tried."""
 
-    threshold: float
-    labels: int
+    threshold: Annotated[Share, said("The rate: 0.0001, 0.01, 0.1 and 0.5.")]
+    labels: Annotated[Count, said("Interpolated in log(1 + labels) between two budgets, or a bound.")]
     bound: Bound
 
     def __str__(self) -> str:

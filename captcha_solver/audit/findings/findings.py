@@ -18,7 +18,6 @@ from captcha_solver.audit.findings.rows import (
     CurveRow,
     Effect,
     Kinds,
-    LabelsNeeded,
     Lockout,
     RateRow,
     ThresholdRow,
@@ -116,12 +115,11 @@ def _step(before: Result, after: Result, *, fold_case: bool) -> Change | None:
 
 def curve_row(curve: Curve) -> CurveRow:
     """The label curve of an attack, and the labels that it needs for a few rates."""
-    needed = [curve.needed(threshold) for threshold in THRESHOLDS]
     return CurveRow(
         attack=curve.attack,
         rising=curve.rising,
         points=tuple(RateRow(*_rate_values(curve.attack, point.labels, point.rate)) for point in curve.points),
-        labels_needed=tuple(LabelsNeeded(each.threshold, each.labels, each.bound) for each in needed if each),
+        labels_needed=tuple(needed for threshold in THRESHOLDS if (needed := curve.needed(threshold))),
     )
 
 

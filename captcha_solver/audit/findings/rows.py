@@ -23,6 +23,7 @@ from captcha_solver.audit.figures import (
     said,
 )
 from captcha_solver.audit.findings.breakdown import Kind
+from captcha_solver.audit.findings.curves import Needed
 from captcha_solver.audit.findings.verdicts import Verdict
 from captcha_solver.audit_settings import Prices
 
@@ -58,15 +59,6 @@ class AttackAndBudget:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsNeeded:
-    """Labels until an attack reaches a rate."""
-
-    threshold: Annotated[Share, said("The rate: 0.0001, 0.01, 0.1 and 0.5.")]
-    labels: Annotated[Count, said("Interpolated in log(1 + labels) between two budgets, or a bound.")]
-    bound: Bound
-
-
-@dataclass(frozen=True, slots=True)
 class CurveRow:
     """The label curve of an attack."""
 
@@ -75,7 +67,7 @@ class CurveRow:
         bool, said("Whether the last labels still brought something beyond chance, so that the rate is a lower bound.")
     ]
     points: Annotated[tuple[RateRow, ...], said("The rate with each budget, fewest labels first, a generator last.")]
-    labels_needed: Annotated[tuple[LabelsNeeded, ...], said("Labels until the attack reaches a rate.")]
+    labels_needed: Annotated[tuple[Needed, ...], said("Labels until the attack reaches a rate.")]
 
 
 @dataclass(frozen=True, slots=True)

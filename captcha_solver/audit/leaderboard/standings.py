@@ -113,10 +113,7 @@ def fewest(report: EntryReport, rate: float) -> Needed:
     """The fewest labels with which an attack reaches ``rate``; the most tried, where none does."""
     at_once = [Needed(rate, 0, "=") for row in single(report) if row.labels == 0 and row.rate >= rate]
     learnt = [
-        Needed(rate, each.labels, each.bound)
-        for curve in report.curves
-        for each in curve.labels_needed
-        if each.threshold == rate and each.bound != ">"
+        each for curve in report.curves for each in curve.labels_needed if each.threshold == rate and each.bound != ">"
     ]
     most = max(row.labels for row in single(report))
     return min(at_once + learnt, key=lambda needed: needed.labels, default=Needed(rate, most, ">"))

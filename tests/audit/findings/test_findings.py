@@ -21,7 +21,7 @@ from captcha_solver.audit.findings.findings import (
     threshold_rows,
     within,
 )
-from captcha_solver.audit.findings.rows import AnswersAt, AttackRow, Kinds, LabelsNeeded, Lockout, RateRow
+from captcha_solver.audit.findings.rows import AnswersAt, AttackRow, Kinds, Lockout, RateRow
 from captcha_solver.audit_settings import Prices
 from captcha_solver.statistics import Rate, paired_change
 from tests.audit.results import result, solving
@@ -137,10 +137,10 @@ def test_a_curve_an_attack() -> None:
     ]
     row = curve_row(found[0])
     assert row.labels_needed == (
-        LabelsNeeded(0.0001, 0, "="),
-        LabelsNeeded(0.01, 0, "="),
-        LabelsNeeded(0.1, 0, "="),
-        LabelsNeeded(0.5, 20, "="),
+        Needed(0.0001, 0, "="),
+        Needed(0.01, 0, "="),
+        Needed(0.1, 0, "="),
+        Needed(0.5, 20, "="),
     )
     assert [point.labels for point in row.points] == [0, 20, UNLIMITED]
 

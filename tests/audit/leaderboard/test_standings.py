@@ -17,7 +17,6 @@ from captcha_solver.audit.findings.rows import (
     BreakdownRow,
     CurveRow,
     Kinds,
-    LabelsNeeded,
 )
 from captcha_solver.audit.leaderboard.entry import ENTRY_VERSION, Entry, EntryReport, Legibility, Terms
 from captcha_solver.audit.leaderboard.panel import Entrant
@@ -49,7 +48,7 @@ def attack(name: str, labels: int, solved: int, **more: Any) -> AttackRow:
 
 
 def curve(name: str, one: tuple[int, Bound], half: tuple[int, Bound], *, rising: bool = False) -> CurveRow:
-    return CurveRow(name, rising, (), (LabelsNeeded(0.01, *one), LabelsNeeded(0.5, *half)))
+    return CurveRow(name, rising, (), (Needed(0.01, *one), Needed(0.5, *half)))
 
 
 def wrong(labels: int, kinds: Kinds, attack: str = "segmented") -> BreakdownRow:
