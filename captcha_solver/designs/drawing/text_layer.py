@@ -3,7 +3,7 @@
 Tested in ``tests/designs/drawing/test_draw.py``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,37 +31,15 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
     lows, highs = np.clip(lows, 0, canvas), np.clip(highs, 0, canvas)
     matrices, affine = homographies(placed, lows)
     boxes = np.concatenate([lows, highs], axis=2).astype(int).tolist()
-    backgrounds, inks = page.background.astype(int).tolist(), page.ink.astype(int).tolist()
     changes = np.abs(page.bend_fraction) + np.abs(page.weight_px) + page.hollow_px + page.bitmap_rows
     shaped = (changes.max(axis=1) > 0).tolist()
     even_odd = page.even_odd[:, 0].tolist()
     opacities = np.where(page.even_odd, 1, page.opacity)[:, 0].tolist()
     for row, text in enumerate(page.texts):
-        height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
         glyphs, opacity = boxes[row][: len(text)], opacities[row]
-        scene = Scene(
-            rng=page.rng,
-            width_px=width,
-            height_px=height,
-            text=text,
-            faces=page.faces[row],
-            background=tuple(backgrounds[row]),
-            ink=tuple(inks[row]),
-            mask=np.full((height, width), 255 if opacity < 1 else 0, np.uint8),
-            inks=None,
-            glyph_colours=None,
-            owners=np.zeros((height, width), np.uint8) if owners else None,
-            text_box=(
-                min(b[0] for b in glyphs),
-                min(b[1] for b in glyphs),
-                max(b[2] for b in glyphs),
-                max(b[3] for b in glyphs),
-            ),
-            glyph_boxes=tuple(tuple(b) for b in glyphs),
-        )
-        if page.coloured[row]:
-            scene.inks = solid((height, width), scene.ink)
-            scene.glyph_colours = [tuple(c) for c in page.colours[row, : len(text)].astype(int).tolist()]
+        scene = _empty_scene(page, row, glyphs, owners=owners)
+        if opacity < 1:
+            scene.mask[:] = 255  # turned over while translucent glyphs are laid
         if page.cell_shape[row, 0]:
             paint_cells(scene, page, row, tight[row, : len(text)])
         for index, (left, top, right, bottom) in enumerate(glyphs):
@@ -79,6 +57,30 @@ def draw_texts(page: Page, placed: Placed, *, owners: bool) -> Iterator[Scene]:
         if opacity < 1:
             scene.mask = np.asarray(cv2.bitwise_not(scene.mask), np.uint8)
         yield scene
+
+
+def _empty_scene(page: Page, row: int, glyphs: Sequence[Sequence[int]], *, owners: bool) -> Scene:
+    """The scene of a picture before its glyphs are laid. ``glyphs``: left, top, right, bottom of each, in px."""
+    height, width = int(page.height_px[row, 0]), int(page.width_px[row, 0])
+    text, ink = page.texts[row], tuple(page.ink[row].astype(int).tolist())
+    lefts, tops, rights, bottoms = zip(*glyphs, strict=True)
+    coloured = bool(page.coloured[row])
+    colours = page.colours[row, : len(text)].astype(int).tolist()
+    return Scene(
+        rng=page.rng,
+        width_px=width,
+        height_px=height,
+        text=text,
+        faces=page.faces[row],
+        background=tuple(page.background[row].astype(int).tolist()),
+        ink=ink,
+        mask=np.zeros((height, width), np.uint8),
+        inks=solid((height, width), ink) if coloured else None,
+        glyph_colours=[tuple(colour) for colour in colours] if coloured else None,
+        owners=np.zeros((height, width), np.uint8) if owners else None,
+        text_box=(min(lefts), min(tops), max(rights), max(bottoms)),
+        glyph_boxes=tuple(zip(lefts, tops, rights, bottoms, strict=True)),
+    )
 
 
 def _warped(mask: Coverage, matrix: NDArray[Any], size: tuple[int, int], affine: bool) -> Coverage:
