@@ -3,10 +3,12 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from captcha_solver.errors import OptionError
+from captcha_solver.symbols import as_read, characters, composed, is_mark, left_to_right
 
 NOTHING = 0  # CTC blank, background between glyphs, junk segment: the same id in every model
 
@@ -23,6 +25,13 @@ NAMED = {
     "lower+digits": DIGITS + LOWER,
     "upper+digits": DIGITS + UPPER,
     "alnum": DIGITS + UPPER + LOWER,
+    "math": DIGITS + "+-\u2212×*÷/=?",
+    "cyrillic": "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ" + "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+    "greek": "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ" + "αβγδεζηθικλμνξοπρστυφχψω",
+    "hebrew": "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
+    "arabic-digits": "٠١٢٣٤٥٦٧٨٩",
+    "persian-digits": "۰۱۲۳۴۵۶۷۸۹",
+    "devanagari-digits": "०१२३४५६७८९",
 }
 
 LITERAL = "="  # before characters that could be taken for a name or a range
@@ -44,36 +53,73 @@ RANGES = re.compile(r"(?:\w-\w)+")
 
 @dataclass(frozen=True, slots=True)
 class Charset:
-    """An ordered set of characters; character ``i`` has class id ``i + 1``."""
+    """An ordered set of characters of any script; character ``i`` of ``characters`` has class id ``i + 1``.
+
+    ``symbols`` holds them one after the other, in Unicode's composed form (NFC).
+    """
 
     symbols: str
+    characters: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.symbols:
             raise OptionError("a charset needs at least one character, received none")
-        repeated = sorted({c for c in self.symbols if self.symbols.count(c) > 1})
-        if repeated:
+        if is_mark(self.symbols[0]):
+            raise OptionError(
+                f"a charset begins with a character, received the mark {self.symbols[0]!r}, which stands on one"
+            )
+        object.__setattr__(self, "symbols", composed(self.symbols))
+        object.__setattr__(self, "characters", characters(self.symbols))
+        object.__setattr__(self, "_ids", {c: i for i, c in enumerate(self.characters, 1)})
+        if len(self._ids) < len(self.characters):
+            repeated = sorted(c for c, count in Counter(self.characters).items() if count > 1)
             raise OptionError(f"a charset lists each character once, received {''.join(repeated)!r} repeatedly")
 
     @property
     def classes(self) -> int:
         """Number of classes: the characters and "nothing here"."""
-        return len(self.symbols) + 1
+        return len(self.characters) + 1
 
     def encode(self, text: str) -> list[int]:
-        """Class ids (1..K) of ``text``; raises ``OptionError`` for a character outside the charset."""
-        unknown = sorted(set(text) - set(self.symbols))
+        """Class ids (1..K) of ``text`` as it stands in an image, from left to right.
+
+        Raises ``OptionError`` for a character outside the charset.
+        """
+        unknown = self.lacks(text)
         if unknown:
-            raise OptionError(f"characters {''.join(unknown)!r} of {text!r} are not in the charset {self.symbols!r}")
-        return [self.symbols.index(c) + 1 for c in text]
+            raise OptionError(f"characters {unknown!r} of {text!r} are not in the charset {shown(self.symbols)!r}")
+        return [self._ids[c] for c in left_to_right(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of class ids, "nothing here" left out."""
-        return "".join(self.symbols[i - 1] for i in ids if i != NOTHING)
+        """The text of class ids from left to right, "nothing here" left out."""
+        return as_read([self.characters[i - 1] for i in ids if i != NOTHING])
 
-    def ids_of(self, symbols: Iterable[str]) -> list[int]:
-        """Sorted ids of those ``symbols`` that this charset has."""
-        return sorted(self.symbols.index(c) + 1 for c in set(symbols) if c in self.symbols)
+    def lacks(self, text: str) -> str:
+        """The characters of ``text`` that this charset does not have, sorted."""
+        return "".join(sorted(set(characters(text)) - self._ids.keys()))
+
+    def ids_of(self, text: str) -> list[int]:
+        """Sorted ids of those characters of ``text`` that this charset has."""
+        return sorted(self._ids[c] for c in set(characters(text)) if c in self._ids)
+
+    def with_more(self, text: str) -> "Charset":
+        """This charset, and behind it those characters of ``text`` that it lacks, sorted."""
+        more = self.lacks(text)
+        return Charset(self.symbols + more) if more else self
+
+
+def charset_of(texts: Iterable[str]) -> Charset:
+    """The characters of ``texts``: digits, capital and small Latin letters first, all else as Unicode orders it."""
+    found = {c for text in texts for c in characters(text)}
+    latin = [c for c in NAMED["alnum"] if c in found]
+    return Charset("".join([*latin, *sorted(found - set(latin))]))
+
+
+def shown(symbols: str, most: int = 80) -> str:
+    """``symbols`` for people: the first of them, where they are many."""
+    each = characters(symbols)
+    return symbols if len(each) <= most else f"{''.join(each[:most])}... ({len(each):,} characters)"
 
 
 def parse_charset(spec: str) -> Charset:
@@ -84,9 +130,10 @@ def parse_charset(spec: str) -> Charset:
     else both are characters. After ``=`` everything is a character: ``=digits`` is d, g, i, s and t. ``OptionError``
     for anything else, and for what looks like a name that is misspelt.
     """
-    spec = spec.strip(" ")
+    spec = composed(spec).lstrip(" ")
     if spec.startswith(LITERAL) and len(spec) > 1:
-        return _of(_visible(spec[len(LITERAL) :], spec))
+        return _of(_visible(spec[len(LITERAL) :], spec, blank=True))
+    spec = spec.rstrip(" ")
     if spec.casefold() in NAMED:
         return Charset(NAMED[spec.casefold()])
     parts = spec.split("+")
@@ -117,12 +164,12 @@ def spelt(symbols: str) -> str:
 
 def both_cases(symbols: str) -> str:
     """``symbols`` and, of each letter, the other case, where that is one character too."""
-    cases = (case for c in symbols for case in (c, c.lower(), c.upper()))
-    return "".join(dict.fromkeys(case for case in cases if len(case) == 1))
+    cases = (composed(case) for c in characters(symbols) for case in (c, c.lower(), c.upper()))
+    return "".join(dict.fromkeys(case for case in cases if len(characters(case)) == 1))
 
 
 def _of(symbols: str) -> Charset:
-    return Charset("".join(dict.fromkeys(symbols)))
+    return Charset("".join(dict.fromkeys(characters(symbols))))
 
 
 def _written(text: str, spec: str) -> str:
@@ -156,8 +203,10 @@ def _script(char: str) -> str:
     return unicodedata.name(char, "").split(" ")[0] if char.isalpha() else ""
 
 
-def _visible(text: str, spec: str) -> str:
-    if not text or not text.isprintable() or any(c.isspace() for c in text):
+def _visible(text: str, spec: str, *, blank: bool = False) -> str:
+    """``text``, if all of it can be seen; the space between words may be among what is meant literally."""
+    unseen = any(c.isspace() and not (blank and c == " ") for c in text)
+    if not text.strip() or not text.isprintable() or unseen:
         raise OptionError(
             f"expected a charset name ({', '.join(NAMED)}) or printable characters without spaces, received {spec!r}"
         )

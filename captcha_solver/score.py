@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from captcha_solver.charset import Charset
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver
 from captcha_solver.statistics import edits, wilson
+from captcha_solver.symbols import characters
 from captcha_solver.texts import folded
 from captcha_solver.types import Sample, Trial
 
@@ -65,7 +66,7 @@ def score_trials(name: str, trials: Sequence[Trial], *, fold_case: bool = False)
         n=len(trials),
         solved=sum(is_solved(trial, fold_case=fold_case) for trial in trials),
         edits=sum(edits(*_texts(trial, fold_case)) for trial in known),
-        characters=sum(len(trial.truth) for trial in known),
+        characters=sum(len(characters(trial.truth)) for trial in known),
         elapsed_ms=sum(trial.solution.elapsed_ms for trial in trials),
     )
 
@@ -83,8 +84,8 @@ def unreadable(trials: Iterable[Trial]) -> list[Trial]:
 
 def unknown_characters(samples: Iterable[Sample], charset: Charset, *, fold_case: bool = False) -> tuple[int, str]:
     """How many labels hold characters that ``charset`` lacks, and which characters these are, sorted."""
-    known = set(folded(charset.symbols, fold_case=fold_case))
-    lacking = [set(folded(sample.text, fold_case=fold_case)) - known for sample in samples]
+    known = {folded(each, fold_case=fold_case) for each in charset.characters}
+    lacking = [set(characters(folded(sample.text, fold_case=fold_case))) - known for sample in samples]
     return sum(map(bool, lacking)), "".join(sorted(set().union(*lacking)))
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.symbols import characters
+
 BINS = 15
 CONFIDENCE = 0.95
 
@@ -151,22 +153,23 @@ def edits(truth: str, answer: str) -> int:
 
 def align(truth: str, text: str) -> list[tuple[str, str]]:
     """Pairs (true, read) of a cheapest alignment, in order; ``""`` where a character was dropped or added."""
-    rows = [list(range(len(text) + 1))]
-    for i, true in enumerate(truth, 1):
+    wanted, found = characters(truth), characters(text)
+    rows = [list(range(len(found) + 1))]
+    for i, true in enumerate(wanted, 1):
         row = [i]
-        for j, read in enumerate(text, 1):
+        for j, read in enumerate(found, 1):
             row.append(min(rows[-1][j - 1] + (true != read), rows[-1][j] + 1, row[-1] + 1))
         rows.append(row)
     pairs: list[tuple[str, str]] = []
-    i, j = len(truth), len(text)
+    i, j = len(wanted), len(found)
     while i or j:
-        if i and j and rows[i][j] == rows[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
+        if i and j and rows[i][j] == rows[i - 1][j - 1] + (wanted[i - 1] != found[j - 1]):
             i, j = i - 1, j - 1
-            pairs.append((truth[i], text[j]))
+            pairs.append((wanted[i], found[j]))
         elif i and rows[i][j] == rows[i - 1][j] + 1:
             i -= 1
-            pairs.append((truth[i], ""))
+            pairs.append((wanted[i], ""))
         else:
             j -= 1
-            pairs.append(("", text[j]))
+            pairs.append(("", found[j]))
     return pairs[::-1]

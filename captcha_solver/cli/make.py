@@ -56,6 +56,7 @@ class TrainCommand:
     start_from: str | None
     network: str | None
     teacher: str | None
+    charset: str | None
     labels: int | None
     minutes: float | None
     steps: int | None
@@ -83,6 +84,11 @@ class TrainCommand:
     help="A sliding network: base, or with --from that of the other model, whose weights another takes where they fit.",
 )
 @click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
+@click.option(
+    "--charset",
+    metavar="CHARSET",
+    help="The characters of the texts, as solve takes them; without it those of labels and designs.",
+)
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
@@ -111,6 +117,9 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
     Loading, building, cross-validation and validation are within --minutes. The export is not: calibration, ONNX, the
     comparison with Keras and the int8 network take about a minute more on two cores.
 
+    A model learns the characters of its labels, of any script. --from another, it keeps those that it knows, and adds
+    the new ones.
+
     The same command resumes an interrupted training. Without --minutes and --steps: half an hour.
     """
     from captcha_solver.training.recipes.recipe import parse_recipe
@@ -130,7 +139,15 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
         recipe=parse_recipe(options.recipe) if options.recipe else None,
     )
     request = TrainRequest(
-        sources, out, options.route, options.start_from, options.labels, asked, options.network, options.teacher
+        sources,
+        out,
+        options.route,
+        options.start_from,
+        options.labels,
+        asked,
+        network=options.network,
+        teacher=options.teacher,
+        charset=options.charset,
     )
     path = run(request)
     click.echo(f"bundle written to {path}")

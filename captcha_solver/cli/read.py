@@ -14,7 +14,7 @@ import click
 
 from captcha_solver import __version__
 from captcha_solver.attempt import attempt
-from captcha_solver.charset import Charset, both_cases, parse_charset
+from captcha_solver.charset import Charset, both_cases, parse_charset, shown
 from captcha_solver.cli.options import ReadingOptions, reading_options, takes
 from captcha_solver.cli.output import (
     BROKEN,
@@ -139,10 +139,11 @@ def _solver(options: ReadingOptions, *, fold_case: bool = False) -> Solver:
         views=options.views,
         fold_case=fold_case,
     )
-    own = solver.recognizer.charset.symbols
-    lacking = set(parse_charset(charset).symbols if charset else "") - set(both_cases(own) if fold_case else own)
+    own = solver.recognizer.charset
+    known = Charset(both_cases(own.symbols)) if fold_case else own
+    lacking = known.lacks(parse_charset(charset).symbols) if charset else ""
     if lacking:
-        complain(f"model {options.model} does not have {''.join(sorted(lacking))!r} of the charset", kind="warning")
+        complain(f"model {options.model} does not have {shown(lacking)!r} of the charset", kind="warning")
     return solver
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset
+from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset, shown
 from captcha_solver.decoding.ctc import align, best_text
 from captcha_solver.decoding.probabilities import Run, log_softmax, runs
 from captcha_solver.errors import OptionError
+from captcha_solver.symbols import reading_order
 from captcha_solver.types import Character, Reading, Scores
 
 LogProbs = NDArray[np.float64]
@@ -102,7 +103,7 @@ def decode_all(
         if each.log_probs.shape[1] != charset.classes:
             received = each.log_probs.shape[1]
             raise OptionError(
-                f"expected scores for {charset.classes} classes ({charset.symbols!r}), received {received}"
+                f"expected scores for {charset.classes} classes ({shown(charset.symbols)!r}), received {received}"
             )
     if not scores:
         return []
@@ -110,7 +111,7 @@ def decode_all(
     narrowed = rows if len(classes) == charset.classes else rows[:, classes]
     log_probs = _log_probs(narrowed.astype(np.float64))
     probs = np.exp(log_probs if temperature == 1 else _log_probs(log_probs / temperature))
-    symbols = ["" if id_ == NOTHING else charset.symbols[id_ - 1] for id_ in classes]
+    symbols = ["" if id_ == NOTHING else charset.characters[id_ - 1] for id_ in classes]
     stops = np.cumsum([len(each.log_probs) for each in scores]).tolist()
     readings = []
     for each, start, stop in zip(scores, [0, *stops], stops, strict=False):
@@ -124,14 +125,15 @@ def _reading(
 ) -> Reading:
     if not pieces or not constraints.allows_length(len(pieces)):
         return EMPTY
-    characters = tuple(
+    read = [
         Character(
             char=symbols[piece.column],
             confidence=float(probs[piece.start : piece.stop, piece.column].max()),
             span_px=_span(scores, piece),
         )
         for piece in pieces
-    )
+    ]
+    characters = tuple(read[place] for place in reading_order([each.char for each in read]))
     confidence = math.prod(character.confidence for character in characters)
     return Reading("".join(character.char for character in characters), characters, confidence)
 
@@ -143,7 +145,9 @@ def allowed_ids(charset: Charset, constraints: Constraints) -> list[int]:
         return list(range(charset.classes))
     ids = charset.ids_of(symbols)
     if not ids:
-        raise OptionError(f"expected characters the model reads ({charset.symbols}), received {constraints.charset!r}")
+        raise OptionError(
+            f"expected characters the model reads ({shown(charset.symbols)}), received {constraints.charset!r}"
+        )
     return [NOTHING, *ids]
 
 

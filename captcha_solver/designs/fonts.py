@@ -1,5 +1,7 @@
 """Font faces by name: what each can draw, and the grey coverage mask of one character at one size."""
 
+import hashlib
+import io
 import re
 import tomllib
 from collections.abc import Mapping
@@ -17,11 +19,16 @@ from PIL import Image, ImageDraw, ImageFont
 from captcha_solver.charset import NAMED
 from captcha_solver.designs.places import data_folder
 from captcha_solver.errors import DesignError
+from captcha_solver.symbols import characters
 
 ALNUM = NAMED["alnum"]
 CACHED_MASKS = 98304  # about 2 KB each: all of every face at the sizes that glyphs are cached at, and some more
 CACHED_FONTS = 2048
 LARGEST_PX = 512
+FILE = "file"  # the kind of a face that a design brings along
+FONT_FILES = frozenset((".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"))
+PROBE_PX = 24  # at which a font file is asked what it draws
+MISSING = "\uffff"  # a code point that is no character: drawn as what a face does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,9 @@ class Family:
     """One face that designs may name.
 
     ``name`` is the face (``lato-black``), ``family`` the folder it shares a licence with (``lato``), ``kind``
-    one of ``kinds()``, ``charset`` the characters of 0-9A-Za-z it can draw (capitals alone, where its lower
+    one of ``kinds()``, ``charset`` the characters it can draw (capitals alone, where its lower
     case only repeats them), ``sha256`` the hash of the file at ``path``. ``wide`` faces are for designs that ask for
-    them: ``wide = true``, or by name.
+    them: ``wide = true``, or by name. ``scripts`` faces draw more than 0-9A-Za-z, for the designs that need more.
     """
 
     name: str
@@ -42,6 +49,14 @@ class Family:
     charset: str
     sha256: str
     wide: bool = False
+    scripts: bool = False
+
+    def lacks(self, text: str) -> str:
+        """The characters of ``text`` that the face cannot draw, sorted."""
+        return "".join(sorted(char for char in set(characters(text)) if not all(map(self._has, char))))
+
+    def _has(self, char: str) -> bool:
+        return _in_file(self.name, char) if self.kind == FILE else char in self.charset
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,7 @@ def families() -> Mapping[str, Family]:
                 charset=entry.get("charset", ALNUM),
                 sha256=entry["sha256"],
                 wide=family.get("wide", False),
+                scripts=family.get("scripts", False),
             )
             for folder, family in index.items()
             for face, entry in family["faces"].items()
@@ -87,26 +103,63 @@ def kinds() -> tuple[str, ...]:
 
 
 def common_families() -> Mapping[str, Family]:
-    """Every face but the ``wide`` ones, by its name: what designs and trainings take that ask for no more."""
-    return MappingProxyType({name: face for name, face in families().items() if not face.wide})
+    """Every face but those of ``wide`` and ``scripts``: what designs and trainings take that ask for no more."""
+    return MappingProxyType({name: face for name, face in families().items() if not (face.wide or face.scripts)})
 
 
-def faces_of_kind(kind: str, *, wide: bool = False) -> tuple[str, ...]:
-    """Names of the faces of one kind, with the ``wide`` ones or without; ``DesignError`` lists the valid kinds."""
+def faces_for(charset: str, *, wide: bool = False) -> tuple[str, ...]:
+    """Names of the faces that a design of ``charset`` chooses from: with the ``wide`` ones, or without.
+
+    Faces of ``scripts`` are among them for a charset that has more than 0-9A-Za-z.
+    """
+    more = bool(set(charset) - set(ALNUM))
+    return tuple(f.name for f in families().values() if (wide or not f.wide) and (more or not f.scripts))
+
+
+def faces_of_kind(kind: str, *, wide: bool = False, charset: str = ALNUM) -> tuple[str, ...]:
+    """Those of ``faces_for`` that are of one kind; ``DesignError`` lists the valid kinds."""
     if kind not in kinds():
         raise DesignError(f"expected a kind of font ({', '.join(kinds())}), received {kind!r}")
-    known = families() if wide else common_families()
-    return tuple(face.name for face in known.values() if face.kind == kind)
+    return tuple(name for name in faces_for(charset, wide=wide) if families()[name].kind == kind)
 
 
 @cache
 def faces_with_all(names: tuple[str, ...], charset: str) -> tuple[str, ...]:
     """Those of the faces ``names`` that draw every character of ``charset``."""
-    return tuple(name for name in names if set(charset) <= set(find_face(name).charset))
+    return tuple(name for name in names if not find_face(name).lacks(charset))
+
+
+def is_font_file(name: str) -> bool:
+    """Whether ``name`` is that of a font file, not of a face that comes with the package."""
+    return Path(name).suffix.lower() in FONT_FILES
+
+
+@cache
+def face_of_file(path: str) -> Family:
+    """The face in a font file, the first of a collection; its name is its path.
+
+    ``DesignError`` where there is none, or none that FreeType reads. Which characters it draws is asked of the file.
+    """
+    try:
+        data = Path(path).read_bytes()
+        ImageFont.truetype(io.BytesIO(data), PROBE_PX)
+    except OSError as error:
+        raise DesignError(f"expected a font file (TrueType, OpenType, WOFF), received {path}: {error}") from error
+    return Family(path, path, FILE, Path(path), "", "", hashlib.sha256(data).hexdigest())
+
+
+@lru_cache(maxsize=CACHED_MASKS)
+def _in_file(path: str, char: str) -> bool:
+    """Whether a font file draws ``char``, with ink, and otherwise than what it does not have."""
+    font = load_font(path, PROBE_PX)
+    mask, nothing = font.getmask(char), font.getmask(MISSING)
+    return mask.getbbox() is not None and (mask.size, bytes(mask)) != (nothing.size, bytes(nothing))
 
 
 def find_face(name: str) -> Family:
-    """The face called ``name``; ``DesignError`` lists the valid names."""
+    """The face called ``name``, or of the font file at the path ``name``; ``DesignError`` lists the valid names."""
+    if is_font_file(name):
+        return face_of_file(name)
     try:
         return families()[name]
     except KeyError:
@@ -126,9 +179,9 @@ def glyph_mask(family: str, char: str, size_px: int, crisp: bool = False) -> Gly
     (dtype('uint8'), True)
     """
     face = find_face(family)
-    if char not in face.charset or len(char) != 1:
-        raise DesignError(f"{family} draws {compact(face.charset)}, received {char!r}")
-    font = load_font(family, size_px)
+    if len(characters(char)) != 1 or face.lacks(char):
+        raise DesignError(f"{family} draws {compact(face.charset) or 'other characters'}, received {char!r}")
+    font = load_font(family, size_px, len(char) > 1)
     left, top, right, bottom = (int(edge) for edge in font.getbbox(char, anchor="ls"))
     canvas = Image.new("L", (right - left + 2, bottom - top + 2))
     pen = ImageDraw.Draw(canvas)
@@ -148,11 +201,15 @@ def glyph_mask(family: str, char: str, size_px: int, crisp: bool = False) -> Gly
 
 
 @lru_cache(maxsize=CACHED_FONTS)
-def load_font(family: str, size_px: int) -> ImageFont.FreeTypeFont:
-    """The face at ``size_px`` pixels an em, laid out glyph by glyph (no ligatures, no kerning)."""
+def load_font(family: str, size_px: int, marks: bool = False) -> ImageFont.FreeTypeFont:
+    """The face at ``size_px`` pixels an em, laid out glyph by glyph (no ligatures, no kerning).
+
+    ``marks``: laid out by the rules of its script, for a base with marks that stand on it.
+    """
     if not 1 <= size_px <= LARGEST_PX:
         raise DesignError(f"expected a font size of 1-{LARGEST_PX} px, received {size_px}")
-    return ImageFont.truetype(str(find_face(family).path), size_px, layout_engine=ImageFont.Layout.BASIC)
+    engine = ImageFont.Layout.RAQM if marks else ImageFont.Layout.BASIC
+    return ImageFont.truetype(str(find_face(family).path), size_px, layout_engine=engine)
 
 
 def compact(charset: str) -> str:

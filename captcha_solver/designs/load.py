@@ -8,11 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from captcha_solver.charset import parse_charset
+from captcha_solver.charset import parse_charset, shown
 from captcha_solver.designs.design import Canvas, Design, DistortionSpec, Fonts, Lettering, Palette, Range, Style
 from captcha_solver.designs.distortions.kinds import KINDS
 from captcha_solver.designs.external import ExternalCommand
-from captcha_solver.designs.fonts import common_families, faces_of_kind, families, kinds
+from captcha_solver.designs.fonts import (
+    FONT_FILES,
+    faces_for,
+    faces_of_kind,
+    families,
+    find_face,
+    is_font_file,
+    kinds,
+)
 from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
 from captcha_solver.designs.line_numbers import line_of
 from captcha_solver.designs.places import data_folder
@@ -35,13 +43,16 @@ def load_design(name_or_path: str | Path) -> Design:
     if not path.is_file():
         raise DesignError(f"no design {str(name_or_path)!r}: expected a .toml file or one of {', '.join(known)}")
     try:
-        return parse_design(path.read_text(encoding="utf-8-sig"), str(name_or_path))
+        return parse_design(path.read_text(encoding="utf-8-sig"), str(name_or_path), path.resolve().parent)
     except UnicodeDecodeError as error:
         raise DesignError(f"{name_or_path}: expected UTF-8 text, received something else ({error.reason})") from None
 
 
-def parse_design(text: str, source: str) -> Design:
-    """A ``Design`` from TOML ``text``; ``source`` names it in complaints."""
+def parse_design(text: str, source: str, folder: Path | None = None) -> Design:
+    """A ``Design`` from TOML ``text``; ``source`` names it in complaints.
+
+    ``folder``: where it lies, with the font files that it names. A design that came without one has none.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -62,7 +73,7 @@ def parse_design(text: str, source: str) -> Design:
         summary=summary,
         canvas=_canvas(root.section("canvas")),
         lettering=lettering,
-        fonts=_fonts(root.section("fonts"), lettering),
+        fonts=_fonts(root.section("fonts"), lettering, folder),
         palettes=tuple(_palette(s) for s in root.sections("palette")) or (_palette(root.section("palette")),),
         distortions=tuple(_distortion(s) for s in root.sections("distortion")),
         command=command,
@@ -198,8 +209,8 @@ def _length(section: Section, value: object) -> tuple[int, int]:
     return first, last
 
 
-def _fonts(section: Section, lettering: Lettering) -> Fonts:
-    section.allow("faces", "kinds", "exclude", "wide", "partial", "mixed_probability")
+def _fonts(section: Section, lettering: Lettering, folder: Path | None) -> Fonts:
+    section.allow("faces", "files", "kinds", "exclude", "wide", "partial", "mixed_probability")
     known = families()
     wide = section.flag("wide", False)
     named = {key: list(section.strings(key)) for key in ("faces", "partial", "exclude")}
@@ -208,24 +219,49 @@ def _fonts(section: Section, lettering: Lettering) -> Fonts:
             if face not in known:
                 raise section.fail(key, f"no face {face!r}; expected some of {', '.join(known)}")
     faces, partial, excluded = named.values()
+    files = _font_files(section, folder)
+    needed = "".join(lettering.charsets)
     for kind in section.strings("kinds"):
         if kind not in kinds():
             raise section.fail("kinds", f"no kind of font {kind!r}; expected some of {', '.join(sorted(kinds()))}")
-        faces += [name for name in faces_of_kind(kind, wide=wide) if name not in faces]
-    needed = set("".join(lettering.charsets))
-    if not section.data.get("faces"):  # faces not asked for by name: only those that have every character
-        asked = faces or list(known if wide else common_families())
-        faces = [name for name in asked if needed <= set(known[name].charset)]
+        faces += [name for name in faces_of_kind(kind, wide=wide, charset=needed) if name not in faces]
+    if not section.data.get("faces") and not (files and not faces):  # only those that have every character
+        asked = faces or list(faces_for(needed, wide=wide))
+        faces = [name for name in asked if not known[name].lacks(needed)]
         partial += [name for name in asked if wide and name not in faces and name not in partial]
-    chosen = tuple(name for name in faces if name not in excluded)
+    chosen = (*(name for name in faces if name not in excluded), *files)
     for name in chosen:
-        missing = needed - set(known[name].charset)
+        missing = find_face(name).lacks(needed)
         if missing:
-            raise section.fail("faces", f"face {name!r} lacks {''.join(sorted(missing))!r}, which the charset asks for")
+            key = "files" if name in files else "faces"
+            raise section.fail(key, f"face {name!r} lacks {shown(missing)!r}, which the charset asks for")
     if not chosen:
-        raise section.fail("faces", "expected at least one face that has every character, received none")
+        best = min((known[name] for name in faces_for(needed, wide=wide)), key=lambda face: len(face.lacks(needed)))
+        raise section.fail(
+            "faces",
+            f"expected at least one face that has every character, received none: {best.name!r}, which has most of "
+            f"them, lacks {shown(best.lacks(needed))!r} (files = [...] names a font file beside the design)",
+        )
     mixed = section.number("mixed_probability", 0, 0, 1)
     return Fonts(chosen, mixed, tuple(name for name in partial if name not in excluded))
+
+
+def _font_files(section: Section, folder: Path | None) -> list[str]:
+    """Paths of the font files that a design brings along, each checked."""
+    names = section.strings("files")
+    if names and folder is None:
+        raise section.fail("files", "expected no font files: the design came without the folder in which they lie")
+    paths = [str((folder or Path()) / name) for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if not is_font_file(path):
+            raise section.fail(
+                "files", f"expected the name of a font ({', '.join(sorted(FONT_FILES))}), received {name!r}"
+            )
+        try:
+            find_face(path)
+        except DesignError as error:
+            raise section.fail("files", str(error)) from None
+    return paths
 
 
 def _palette(section: Section) -> Palette:

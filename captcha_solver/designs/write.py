@@ -4,7 +4,9 @@ from typing import Any
 
 import tomlkit
 
-from captcha_solver.designs.design import Design, DistortionSpec, Palette, Range
+from captcha_solver.charset import spelt
+from captcha_solver.designs.design import Design, DistortionSpec, Fonts, Palette, Range
+from captcha_solver.designs.fonts import is_font_file
 from captcha_solver.designs.knobs import knobs_of
 from captcha_solver.errors import DesignError
 
@@ -23,19 +25,26 @@ def to_toml(design: Design) -> str:
         **_style(design),
         "canvas": {"width_px": _span(design.canvas.width_px), "height_px": _span(design.canvas.height_px)},
         "text": {
-            "charset": list(lettering.charsets),
+            "charset": [spelt(charset) for charset in lettering.charsets],
             "length": [f"{low}-{high}" for low, high in lettering.lengths],
             "size_fraction": _span(lettering.size_fraction),
             "fit_fraction": lettering.fit_fraction,
             "min_pitch_px": lettering.min_pitch_px,
         },
-        "fonts": {"faces": list(fonts.faces), "mixed_probability": fonts.mixed_probability}
-        | ({"partial": list(fonts.partial)} if fonts.partial else {}),
+        "fonts": _fonts(fonts),
         "palette": [_palette(palette) for palette in design.palettes],
     }
     if design.distortions:
         document["distortion"] = [_distortion(spec) for spec in design.distortions]
     return tomlkit.dumps(document)
+
+
+def _fonts(fonts: Fonts) -> Table:
+    """Faces by name, font files by their whole path."""
+    table: Table = {"faces": [name for name in fonts.faces if not is_font_file(name)]}
+    files = [name for name in fonts.faces if is_font_file(name)]
+    more: Table = {"files": files, "partial": list(fonts.partial)}
+    return table | {key: names for key, names in more.items() if names} | {"mixed_probability": fonts.mixed_probability}
 
 
 def _style(design: Design) -> Table:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from captcha_solver.charset import Charset
+from captcha_solver.charset import Charset, shown
 from captcha_solver.decoding.decode import parse_length
 from captcha_solver.errors import BundleError, CaptchaSolverError, OptionError
 from captcha_solver.voting import VoteFit
@@ -165,8 +165,10 @@ def _alphabet(manifest: Mapping[str, JSON], charset: Charset) -> str | None:
     if "alphabet" not in manifest:
         return None
     alphabet: str = _entry(manifest, "alphabet", str)
-    if not alphabet or set(alphabet) - set(charset.symbols):
-        raise BundleError(f"expected an alphabet out of {charset.symbols!r} in a bundle, received {alphabet!r}")
+    if not alphabet or charset.lacks(alphabet):
+        raise BundleError(
+            f"expected an alphabet out of {shown(charset.symbols)!r} in a bundle, received {shown(alphabet)!r}"
+        )
     return alphabet
 
 

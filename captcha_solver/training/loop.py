@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from captcha_solver.charset import shown
 from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import MANIFEST, Bundle
@@ -213,8 +214,10 @@ def _fingerprint(task: Task, settings: TrainSettings, start_from: Bundle | None)
 def _check_start(task: Task, start_from: Bundle | None) -> None:
     if start_from is None:
         return
-    expected, received = (task.kind, task.charset.symbols), (start_from.kind, start_from.charset.symbols)
-    if expected != received:
+    lost = task.charset.lacks(start_from.charset.symbols)
+    if task.kind != start_from.kind or lost:
+        expected = f"{task.kind!r} of the characters {shown(task.charset.symbols)!r}"
+        received = f"{start_from.kind!r} of {shown(start_from.charset.symbols)!r}"
         raise BundleError(f"expected a bundle {expected} to start from, received {received}: {start_from.path}")
 
 

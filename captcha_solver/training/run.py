@@ -8,14 +8,17 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
+from captcha_solver.charset import parse_charset
 from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
+from captcha_solver.models.save import amend_bundle
 from captcha_solver.training.loop import train
 from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.task import TrainSettings
 
 DEFAULTS = TrainSettings(minutes=30.0)
 ENDLESS = 10**9
+READING = ("sliding", "segmented")  # the routes that read texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class TrainOptions:
 class TrainRequest:
     """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used.
 
-    ``network`` and ``teacher`` are the sliding route's; a teacher is a larger model to learn from as well.
+    ``network`` and ``teacher`` are the sliding route's; a teacher is a larger model to learn from as well. ``charset``:
+    the characters of the texts, as ``parse_charset`` takes them; without it those of labels and designs.
     """
 
     sources: tuple[str, ...]
@@ -47,6 +51,7 @@ class TrainRequest:
     options: TrainOptions
     network: str | None = None
     teacher: str | None = None
+    charset: str | None = None
 
 
 def run(request: TrainRequest) -> Path:
@@ -59,8 +64,15 @@ def run(request: TrainRequest) -> Path:
         raise OptionError(f"expected labels above 0, received {request.labels}")
     if request.route != "sliding" and request.options.recipe is not None:
         raise OptionError(f"expected a recipe for the route sliding alone, received one for {request.route}")
+    if request.route not in READING and request.charset is not None:
+        raise OptionError(
+            f"expected a charset for the routes {' and '.join(READING)}, received one for {request.route}"
+        )
     start = None if request.start_from is None else _bundle(request.start_from)
-    return TASKS[request.route](request, start).path
+    bundle = TASKS[request.route](request, start)
+    if request.charset is not None:
+        bundle = amend_bundle(bundle, alphabet=parse_charset(request.charset).symbols)
+    return bundle.path
 
 
 def _bundle(name: str) -> Bundle:
@@ -93,7 +105,12 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
 
     settings = settings_for(request.options)
     task = GlyphTask.from_sources(
-        request.sources, labels=request.labels, batch=settings.batch, workers=settings.workers, start=start
+        request.sources,
+        labels=request.labels,
+        batch=settings.batch,
+        workers=settings.workers,
+        start=start,
+        charset=request.charset,
     )
     return train(task, request.out, settings, start_from=start)
 
@@ -112,6 +129,7 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
         batch=settings.batch,
         workers=settings.workers,
         start=start,
+        charset=request.charset,
         network=request.network,
         recipe=settings.recipe,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captcha_solver.charset import Charset
+from captcha_solver.charset import Charset, charset_of, parse_charset, shown
 from captcha_solver.dataset import read_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.drawing.draw import Drawing, draw_batch
@@ -17,6 +17,7 @@ from captcha_solver.errors import DatasetError, ImageError, OptionError
 from captcha_solver.image import read_image
 from captcha_solver.locate.cut import in_one_line
 from captcha_solver.locate.regions import locate
+from captcha_solver.models.bundle import Bundle
 from captcha_solver.training.augment import augment
 from captcha_solver.types import Rgb, Sample
 
@@ -85,6 +86,37 @@ def folder_samples(
     return tuple(samples[held:]), tuple(samples[:held])
 
 
+def charset_for(sources: Sequence[Source], labels: int | None, given: str | None, start: Bundle | None) -> Charset:
+    """The characters of a model that learns from ``sources``: those ``given``, or else those of labels and designs.
+
+    Those of the model it starts from come first: what it has learnt is kept.
+    """
+    own = parse_charset(given) if given is not None else charset_of(_texts(sources, labels))
+    return own if start is None else start.charset.with_more(own.symbols)
+
+
+def _texts(sources: Sequence[Source], labels: int | None) -> list[str]:
+    """All labels of folders and all charsets of designs."""
+    texts: list[str] = []
+    for source in sources:
+        if source.is_folder:
+            texts += [sample.text for part in folder_samples(source.spec, labels) for sample in part]
+        else:
+            texts += drawable_design(source.spec).lettering.charsets
+    return texts
+
+
+def drawable_design(spec: str) -> Design:
+    """The design of that name or file; ``OptionError`` for one that is a command, which draws no image by itself."""
+    design = load_design(spec)
+    if design.command is not None:
+        raise OptionError(
+            f"design {spec!r} is a command: draw a folder of it first "
+            f"(captcha-solver draw {spec} --count N --out FOLDER) and train on that"
+        )
+    return design
+
+
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """Weighted sources of labelled images, all of whose texts the charset can write."""
@@ -97,22 +129,12 @@ class Mixture:
     def check(self) -> None:
         """Raise at once what a worker would only meet later: a missing design, an empty folder."""
         for source in self.sources:
-            if source.is_folder:
-                training, held = folder_samples(source.spec, self.labels)
-                unknown = set("".join(s.text for s in (*training, *held))) - set(self.charset.symbols)
-                if unknown:
-                    raise DatasetError(
-                        f"{source.spec}: labels hold {''.join(sorted(unknown))!r}, which the charset "
-                        f"{self.charset.symbols!r} lacks"
-                    )
-                continue
-            design = load_design(source.spec)
-            if design.command is not None:
-                raise OptionError(
-                    f"design {source.spec!r} is a command: draw a folder of it first "
-                    f"(captcha-solver draw {source.spec} --count N --out FOLDER) and train on that"
+            what = "labels hold" if source.is_folder else "it draws"
+            unknown = self.charset.lacks("".join(_texts([source], self.labels)))
+            if unknown:
+                raise DatasetError(
+                    f"{source.spec}: {what} {shown(unknown)!r}, which the charset {shown(self.charset.symbols)!r} lacks"
                 )
-            self.charset.encode("".join(design.lettering.charsets))
 
     def images(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[tuple[Rgb, str]]:
         """Up to ``count`` images (H, W, 3) uint8 with their texts, each in one line.

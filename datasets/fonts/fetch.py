@@ -6,7 +6,8 @@ Needs `npm`, `pip` for the families that come from Python packages, and fontTool
 cut down (`make fonts` installs both); packages are found by name, wherever the package managers of this machine are
 set up to look.
 
-A face with a `member_sha256` is cut down to 0-9A-Za-z: the package's file has that hash, the face's own is `sha256`.
+A face with a `member_sha256` is cut down to 0-9A-Za-z, one of a family with `scripts` to its `charset`: the package's
+file has that hash, the face's own is `sha256`.
 
 Tested in ``tests/designs/test_fonts.py``.
 """
@@ -48,14 +49,14 @@ def from_pypi(package: str, version: str, folder: Path) -> Files:
         return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
-def cut_down(data: bytes) -> bytes:
-    """A font file with the glyphs of 0-9A-Za-z alone, hinted as before, without kerning and ligatures, as WOFF2."""
+def cut_down(data: bytes, charset: str = ALNUM) -> bytes:
+    """A font file with the glyphs of ``charset`` alone, hinted as before, without kerning and ligatures, as WOFF2."""
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
     options = subset.Options(layout_features=[], notdef_outline=True, recommended_glyphs=False, drop_tables=DROPPED)
     cutter = subset.Subsetter(options)
-    cutter.populate(text=ALNUM)
+    cutter.populate(text=charset)
     font = TTFont(io.BytesIO(data), recalcTimestamp=False)
     cutter.subset(font)
     font.flavor = "woff2"
@@ -80,7 +81,7 @@ def fetch(name: str, family: Mapping[str, Any]) -> None:
         data = files[entry["member"]]
         if "member_sha256" in entry:
             check(f"{entry['member']} of {package}", data, entry["member_sha256"])
-            data = cut_down(data)
+            data = cut_down(data, entry["charset"] if family.get("scripts") else ALNUM)
         check(f"{face} (cut down by {CUT_WITH}?)" if "member_sha256" in entry else face, data, entry["sha256"])
         (folder / entry["file"]).write_bytes(data)
 

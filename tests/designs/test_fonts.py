@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+import unicodedata
 from typing import Any
 
 import cv2
@@ -36,6 +37,11 @@ LICENCES = {
 UNMISTAKABLE = "ABDEGHNQRT"  # letters whose upper and lower case are built differently
 
 
+def script(char: str) -> str:
+    name = unicodedata.name(char).split()[0]
+    return name if name in {"GREEK", "CYRILLIC", "HEBREW", "ARABIC-INDIC", "EXTENDED"} else "LATIN"
+
+
 def likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """Correlation of two masks stretched to one size: near 1 for shapes that differ in size alone."""
     stretched = [cv2.resize(mask, (32, 32), interpolation=cv2.INTER_AREA) for mask in (one, other)]
@@ -47,7 +53,7 @@ def test_the_index_is_what_lies_in_the_folder() -> None:
     listed = {f"{name}/{face['file']}" for name, family in INDEX.items() for face in family["faces"].values()}
     found = {str(path.relative_to(FONTS)) for path in FONTS.glob("*/*") if path.name != "LICENSE"}
     assert listed == found
-    assert sum(path.stat().st_size for path in FONTS.rglob("*") if path.is_file()) < 6_500_000
+    assert sum(path.stat().st_size for path in FONTS.rglob("*") if path.is_file()) < 7_000_000
 
 
 @pytest.mark.parametrize("name", INDEX)
@@ -91,7 +97,8 @@ def test_a_face_draws_each_character_it_declares(name: str) -> None:
         assert bytes(same_as_missing) != bytes(missing), f"{char} is the box for a missing glyph"
         shape = bytes(mask.pixels.shape) + mask.pixels.tobytes()
         twin = drawn.setdefault(shape, char)
-        assert twin == char or {twin, char} == {"I", "l"}, f"{char} is drawn like {twin}"
+        one_script = script(twin) == script(char)  # the A of Latin, Greek and Cyrillic is one shape
+        assert twin == char or {twin, char} == {"I", "l"} or not one_script, f"{char} is drawn like {twin}"
 
 
 @pytest.mark.parametrize("name", families())
@@ -99,8 +106,8 @@ def test_a_face_with_lower_case_has_one_of_its_own(name: str) -> None:
     charset = families()[name].charset
     pairs = [(glyph_mask(name, char, 40).pixels, glyph_mask_of(name, char.lower())) for char in UNMISTAKABLE]
     alike = sum(likeness(upper, lower) > 0.75 for upper, lower in pairs)
-    assert alike <= 3 if LOWER in charset else alike >= 5
-    assert UPPER in charset
+    assert alike <= 3 if set(LOWER) <= set(charset) else alike >= 5
+    assert set(UPPER) <= set(charset)
 
 
 def glyph_mask_of(name: str, char: str) -> NDArray[np.uint8]:

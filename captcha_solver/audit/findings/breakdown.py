@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from captcha_solver.audit.cells import TrialRecord
 from captcha_solver.statistics import align
+from captcha_solver.symbols import characters
 from captcha_solver.texts import folded
 
 
@@ -40,9 +41,9 @@ def breakdown(trials: Iterable[TrialRecord], *, fold_case: bool) -> Breakdown:
     for truth, text in pairs:
         matched = align(truth, text)
         confusions.update((true, read) for true, read in matched if true and true != read)
-        for place, read in enumerate(read for true, read in matched if true):
+        for place, (true, read) in enumerate(pair for pair in matched if pair[0]):
             there[place] += 1
-            wrong[place] += read != truth[place]
+            wrong[place] += read != true
     return Breakdown(
         n=len(pairs),
         kinds={kind: kinds.get(kind, 0) for kind in Kind},
@@ -56,7 +57,7 @@ def kind_of(truth: str, text: str) -> Kind:
         return Kind.SOLVED
     if not text:
         return Kind.NOTHING
-    return Kind.LENGTH if len(truth) != len(text) else Kind.RECOGNITION
+    return Kind.LENGTH if len(characters(truth)) != len(characters(text)) else Kind.RECOGNITION
 
 
 def ensemble(cells: Sequence[Sequence[TrialRecord]], *, fold_case: bool) -> tuple[list[bool], list[bool]]:

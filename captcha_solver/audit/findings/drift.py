@@ -12,7 +12,7 @@ from captcha_solver.audit.findings.curves import Needed, fewest
 from captcha_solver.audit.plan import ADAPTED_LABELS, TRAINED
 from captcha_solver.audit.subjects.variants import Variant
 from captcha_solver.designs.design import Design, DistortionSpec, Palette, Range
-from captcha_solver.designs.fonts import common_families
+from captcha_solver.designs.fonts import faces_for, find_face
 from captcha_solver.designs.knobs import MAX_SEVERITY
 
 HARDER = 1.6
@@ -61,9 +61,8 @@ def schedule(design: Design) -> list[Variant]:
 
 def other_faces(design: Design) -> tuple[str, ...]:
     """As many faces as the design has, none of them its own, each with every character, in the order of their names."""
-    needed = set("".join(design.lettering.charsets))
-    known, own = common_families(), design.fonts.faces
-    fit = [name for name, face in known.items() if needed <= set(face.charset) and name not in own]
+    needed, own = "".join(design.lettering.charsets), design.fonts.faces
+    fit = [name for name in faces_for(needed) if name not in own and not find_face(name).lacks(needed)]
     return tuple(sorted(fit)[: max(len(own), 1)]) or own
 
 

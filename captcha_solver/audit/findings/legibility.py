@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.drawing.draw import Drawing, draw_batch
+from captcha_solver.symbols import characters
 
 RING_PX = 3
 FEWEST_PIXELS = 8
@@ -30,7 +31,7 @@ def of_drawing(drawing: Drawing) -> float:
     assert drawing.owners is not None, "draw with owners=True"
     rgb = drawing.image.astype(np.float32) / 255
     lab = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB), np.float32)
-    glyphs = len([char for char in drawing.text if not char.isspace()])
+    glyphs = len([char for char in characters(drawing.text) if not char.isspace()])
     clarities = [_clarity(lab, drawing.owners, glyph) for glyph in range(1, glyphs + 1)]
     return float(np.mean(clarities)) if clarities else 0.0
 

@@ -115,7 +115,7 @@ class Ghosts(Background):
         for _ in range(round(self.ghost_count)):
             face = scene.faces[int(rng.integers(len(scene.faces)))]
             char = scene.text[int(rng.integers(len(scene.text)))] if rng.random() < 0.2 else str(rng.integers(10))
-            if char not in find_face(face).charset:  # a face without the digit
+            if find_face(face).lacks(char):  # a face without the digit
                 char = scene.text[0]
             size = max(8, int(scene.height_px * self.size_fraction * rng.uniform(0.5, 1.3)) // 8 * 8)
             ghost = glyph_mask(face, char, size).pixels

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.charset import shown
 from captcha_solver.designs.design import Design
 from captcha_solver.designs.drawing.layout import place
 from captcha_solver.designs.drawing.page import Page, plain_page
@@ -14,6 +15,7 @@ from captcha_solver.designs.drawing.styles import style_of
 from captcha_solver.designs.drawing.text_layer import draw_texts
 from captcha_solver.designs.knobs import PageDistortion, Phase, SceneDistortion
 from captcha_solver.errors import DesignError
+from captcha_solver.symbols import as_read, characters, left_to_right, reading_order
 from captcha_solver.types import Rgb
 
 CHUNK = 64  # pictures that share one generator in a run
@@ -22,9 +24,10 @@ PALETTE_TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """``image`` (H, W, 3) uint8, the ``text`` in it, and, if asked for, ``owners`` (H, W) uint8:
+    """``image`` (H, W, 3) uint8, the ``text`` in it, in reading order, and, if asked for, ``owners`` (H, W) uint8:
 
-    0 where no glyph is, i where the pixel belongs to the i-th glyph (1-based). ``rows``: of text, one above the other.
+    0 where no glyph is, i where the pixel belongs to the i-th glyph from the left (1-based).
+    ``rows``: of text, one above the other.
     """
 
     image: Rgb
@@ -79,9 +82,17 @@ def _drawn(
             distortion = spec.resolve_many(rng, len(texts))
             if on.any() and isinstance(distortion, PageDistortion):
                 distortion.apply(page, on)
+    _check_rows(design, page)
     scenes = draw_texts(page, place(page, design.lettering.fit_fraction), owners=owners)
     parts = zip(scenes, busy[:, 0].tolist(), page.rows[:, 0].tolist(), strict=True)
     return [_finished(design, scene, share, rows) for scene, share, rows in parts]
+
+
+def _check_rows(design: Design, page: Page) -> None:
+    """``DesignError`` for a right-to-left text in several rows: each row would have to be turned by itself."""
+    for text, rows in zip(page.texts, page.rows[:, 0].tolist(), strict=True):
+        if rows > 1 and reading_order(text) != list(range(len(text))):
+            raise DesignError(f"design {design.name!r}: expected one row of right-to-left text, received {rows}")
 
 
 def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
@@ -107,15 +118,16 @@ def random_texts(design: Design, count: int, rng: np.random.Generator) -> list[s
     places = rng.random((count, lettering.max_length))  # of each character within its charset
     texts = []
     for which, length, row in zip(charsets, lengths, places, strict=True):
-        charset = lettering.charsets[which]
+        charset = characters(lettering.charsets[which])
         texts.append("".join([charset[i] for i in (row[:length] * len(charset)).astype(int).tolist()]))
     return texts
 
 
 def _drawable(design: Design, text: str) -> str:
-    known = set("".join(design.lettering.charsets))
-    if set(text) - known or not text:
-        raise DesignError(f"design {design.name!r} draws {''.join(sorted(known))!r}, received {text!r}")
+    known = characters("".join(design.lettering.charsets))
+    if set(characters(text)) - set(known) or not text:
+        drawn = shown("".join(sorted(set(known))))
+        raise DesignError(f"design {design.name!r} draws {drawn!r}, received {text!r}")
     return text
 
 
@@ -127,7 +139,7 @@ def _page(design: Design, texts: Sequence[str | None], rng: np.random.Generator)
     size_px = design.lettering.size_fraction.draw_many(rng, n) * height
     room = np.floor(width[:, 0] / max(design.lettering.min_pitch_px, 1e-3)).astype(int).tolist()
     written = [
-        free[: max(1, most)] if text is None else _drawable(design, text)
+        left_to_right("".join(characters(free)[: max(1, most)]) if text is None else _drawable(design, text))
         for text, free, most in zip(texts, random, room, strict=True)
     ]
     faces = [_faces(design, len(text), rng) for text in written]
@@ -185,4 +197,4 @@ def _finished(design: Design, scene: Scene, busy: float, rows: int) -> Drawing:
         distortion.apply(scene)
     if not scene.laid:
         scene.lay_text()
-    return Drawing(scene.image, scene.text, scene.owners, min(rows, len(scene.text)))
+    return Drawing(scene.image, as_read(scene.text), scene.owners, min(rows, len(scene.text)))

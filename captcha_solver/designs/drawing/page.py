@@ -22,7 +22,7 @@ class Page:
     """
 
     rng: np.random.Generator
-    texts: list[str]
+    texts: list[tuple[str, ...]]  # the characters of each, from left to right
     faces: list[list[str]]
     width_px: FloatArray  # (N, 1)
     height_px: FloatArray  # (N, 1)
@@ -82,7 +82,7 @@ class Page:
 
 def plain_page(
     rng: np.random.Generator,
-    texts: list[str],
+    texts: list[tuple[str, ...]],
     faces: list[list[str]],
     size_px: FloatArray,
     canvas_px: FloatArray,

@@ -38,7 +38,7 @@ class Scene:
     rng: np.random.Generator
     width_px: int
     height_px: int
-    text: str
+    text: tuple[str, ...]  # its characters from left to right
     faces: list[str]
     background: Colour
     ink: Colour

@@ -15,6 +15,7 @@ from dataclasses import replace
 from captcha_solver.charset import NAMED
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.save import amend_bundle
+from captcha_solver.symbols import characters
 from captcha_solver.training.sources import Source
 from captcha_solver.training.tasks.sliding import SlidingTask
 
@@ -39,7 +40,7 @@ def told_by_labels(bundle: Bundle, labels: Sequence[str]) -> Bundle:
 
 def shared_length(labels: Sequence[str]) -> str | None:
     """The length of all ``labels``, where they are enough to tell (``TELLING``) and all have one."""
-    lengths = {len(label) for label in labels}
+    lengths = {len(characters(label)) for label in labels}
     return str(lengths.pop()) if len(labels) >= TELLING and len(lengths) == 1 else None
 
 
@@ -49,10 +50,10 @@ def alphabet(labels: Sequence[str]) -> str | None:
     Those that were seen, where each was seen more than once, so that few can be missing (Good 1953, "The population
     frequencies of species"); else the smallest named charset that has them all.
     """
-    counts = Counter("".join(labels))
+    counts = Counter(char for label in labels for char in characters(label))
     if len(labels) < TELLING:
         return None
     if min(counts.values()) > 1 and counts.total() >= OFTEN * len(counts):
         return "".join(sorted(counts))
-    fitting = [symbols for symbols in NAMED.values() if set(counts) <= set(symbols)]
+    fitting = [symbols for symbols in NAMED.values() if counts.keys() <= set(symbols)]
     return min(fitting, key=len, default=None)

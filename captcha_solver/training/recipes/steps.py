@@ -34,7 +34,7 @@ LABELS_BASE = 10
 SHOWN_IMAGES = 64  # that the exports are checked with
 TRIED_PX = (8, 12)  # two widths: the second shows TensorFlow that it is to expect any; no strip is so narrow
 
-_LEARNERS: dict[tuple[str, int], "Learner"] = {}
+_LEARNERS: dict[tuple[str, str, int], "Learner"] = {}
 
 
 class OutOfTimeError(Exception):
@@ -60,7 +60,7 @@ def tune(
 ) -> Tuned:
     """Train the shipped model of ``route`` for ``steps`` on labelled samples, or on a design (name or TOML file).
 
-    Labels with characters that the model cannot write are left out. A training that ``until`` (``time.monotonic``)
+    It learns to write whatever characters the labels have. A training that ``until`` (``time.monotonic``)
     comes upon raises ``OutOfTimeError``: cut short, it would be another attacker.
     """
     note = out / "tuned.json"
@@ -69,7 +69,7 @@ def tune(
         return Tuned(load_bundle(out / "bundle"), known["core_s"])
     shutil.rmtree(out / "bundle", ignore_errors=True)  # of a training that was cut off: resumed, it would differ
     start = load_bundle(shipped_bundles()[route])
-    spec = source if isinstance(source, str) else _folder(_writable(source, start), out)
+    spec = source if isinstance(source, str) else _folder(source, out)
     _make_repeatable(seed)
     began = _core_s()
     tuning = Tuning(spec, out / "bundle", start, steps, seed, StepWatch(out / "bundle", until))
@@ -101,12 +101,6 @@ def _core_s() -> float:
     """Seconds of a core that this process and those that drew for it have used."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
-
-
-def _writable(samples: Sequence[Sample], start: Bundle) -> Sequence[Sample]:
-    """Those of ``samples`` whose texts the model can write."""
-    known = set(start.charset.symbols)
-    return [sample for sample in samples if set(sample.text) <= known]
 
 
 def _make_repeatable(seed: int) -> None:
@@ -187,11 +181,11 @@ def _learner(task: "SlidingTask", settings: "TrainSettings", start: Bundle) -> "
     from captcha_solver.training.recipes.few_labels import BATCH
     from captcha_solver.training.tasks.sliding import LONGEST_LABEL
 
-    key = (start.sha256, settings.seed)
+    key = (start.sha256, task.charset.symbols, settings.seed)
     if key in _LEARNERS:
         _LEARNERS[key].start_over()
     else:
-        _LEARNERS.clear()  # of another seed: the random numbers of a network are seeded when it is built
+        _LEARNERS.clear()  # of another seed or alphabet: the random numbers of a network are seeded when it is built
         labels = np.eye(1, LONGEST_LABEL, dtype=np.int32).repeat(BATCH, axis=0)  # of one character
         strips = [np.zeros((BATCH, task.slide.strip_px, width, 3), np.float32) for width in TRIED_PX]
         _LEARNERS[key] = new_learner(task.build(), task.loss(), settings, start)

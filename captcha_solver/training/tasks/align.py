@@ -5,6 +5,7 @@ the best chain of pieces that spells the text says where each character stands (
 training: Juang and Rabiner 1990, "The segmental K-means algorithm").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from captcha_solver.errors import BundleError, ImageError
 from captcha_solver.image import read_image
 from captcha_solver.recognizers import Segmented, load_recognizer
 from captcha_solver.segmented.path import Candidates, best_chain, ink_upto
+from captcha_solver.symbols import left_to_right
 from captcha_solver.training.sources import folder_samples
 
 UNSURE = -1
@@ -35,11 +37,15 @@ Crops = tuple[NDArray[np.uint8], NDArray[np.int32]]
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Crops of a labelled folder's images, cut and named with the help of the segmented bundle at ``aligner``."""
+    """Crops of a labelled folder's images, cut with the help of the segmented bundle at ``aligner``.
+
+    They are named by their class ids in ``charset``, which may have characters that the bundle does not know.
+    """
 
     spec: str
     labels: int | None
     aligner: Path
+    charset: Charset
 
     def crops(self, rng: np.random.Generator, *, heldout: bool) -> Crops:
         """Those of one random image: of the training part, or of the held-out part. None, of an unreadable one."""
@@ -56,7 +62,8 @@ def _crops(folder: Folder, heldout: bool, index: int) -> Crops:
     except ImageError:
         return _chosen(None, np.zeros(0, np.int32), index)
     found, log_probs = reader.pieces([image])[0]
-    return _chosen(found, label_pieces(found, log_probs, sample.text, reader.charset), index)
+    ids = folder.charset.encode(sample.text)
+    return _chosen(found, label_pieces(found, spelt(log_probs, sample.text, reader.charset), log_probs, ids), index)
 
 
 @lru_cache(maxsize=2)
@@ -76,14 +83,17 @@ def _chosen(found: Candidates | None, labels: NDArray[np.int32], seed: int) -> C
     return np.rint(found.glyphs.pixels[kept, :, :, 0] * 255).astype(np.uint8), labels[kept]
 
 
-def label_pieces(found: Candidates, log_probs: NDArray[np.float32], text: str, charset: Charset) -> NDArray[np.int32]:
-    """Class ids (N,) of an image's candidates, given its ``text`` and their ``log_probs`` (N, C).
+def label_pieces(
+    found: Candidates, likely: NDArray[np.float64], log_probs: NDArray[np.float32], ids: Sequence[int]
+) -> NDArray[np.int32]:
+    """Class ids (N,) of an image's candidates, given those of its text, ``ids``, from left to right.
+
+    ``likely`` (N, L): see ``spelt``. ``log_probs`` (N, C): what the candidates look like.
 
     A candidate that shares most of its ink with an aligned glyph is that glyph; one that shares little with any is
     "not a glyph"; the rest, and every candidate of an image whose alignment is in doubt, is ``UNSURE``.
     """
     unsure = np.full(len(found), UNSURE, np.int32)
-    likely = spelt(log_probs, text, charset)
     chosen = best_chain(found, likely, log_probs[:, NOTHING] + np.log(found.noise_prior))
     if chosen is None:
         return unsure
@@ -91,23 +101,26 @@ def label_pieces(found: Candidates, log_probs: NDArray[np.float32], text: str, c
     upto = ink_upto(found)
     ink = upto[glyphs[:, 1]] - upto[glyphs[:, 0]]
     usual = np.abs(np.log(ink / np.median(ink))) < np.log(_UNUSUAL)
-    doubtful = likely[chosen, np.arange(len(text))] < np.log(_DOUBTFUL)
+    doubtful = likely[chosen, np.arange(len(chosen))] < np.log(_DOUBTFUL)
     if doubtful.mean() > _DOUBTFUL_SHARE or not usual[doubtful].all():
         return unsure
     shared = _shared_ink(found, glyphs)
     labels = np.where(shared.max(axis=1) < _OTHER, NOTHING, unsure)
     best = shared.argmax(axis=1)
     same = shared[np.arange(len(found)), best] >= _SAME
-    labels[same] = np.array(charset.encode(text), np.int32)[best[same]]
+    labels[same] = np.array(ids, np.int32)[best[same]]
     return np.asarray(labels, np.int32)
 
 
 def spelt(log_probs: NDArray[np.float32], text: str, charset: Charset) -> NDArray[np.float64]:
-    """Log-probability (N, L) of each character of ``text`` for each candidate; its two cases count as one."""
+    """Log-probability (N, L) of each character of ``text``, left to right, for each candidate.
+
+    Its two cases count as one. One that ``charset`` lacks is as likely as that there is a glyph at all.
+    """
     columns = []
-    for char in text:
-        cases = [i for i, symbol in enumerate(charset.symbols, 1) if symbol.lower() == char.lower()]
-        columns.append(np.logaddexp.reduce(log_probs[:, cases].astype(np.float64), axis=1))
+    for char in left_to_right(text):
+        cases = [i for i, symbol in enumerate(charset.characters, 1) if symbol.lower() == char.lower()]
+        columns.append(np.logaddexp.reduce(log_probs[:, cases or slice(1, None)].astype(np.float64), axis=1))
     return np.stack(columns, axis=1)
 
 

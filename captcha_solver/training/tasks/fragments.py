@@ -3,6 +3,7 @@
 Tested in ``tests/training/tasks/test_glyphs.py``.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
-from captcha_solver.designs.fonts import common_families, glyph_mask
+from captcha_solver.designs.fonts import faces_for, faces_with_all, glyph_mask
 from captcha_solver.segmented.lattice import normalise
 
 Crop = NDArray[np.float32]
@@ -27,7 +28,7 @@ def font_crop(rng: np.random.Generator, char: str, glyph_px: int) -> Crop:
     return normalise(_trim(_coarse(rng, picture)), glyph_px)
 
 
-def junk_crop(rng: np.random.Generator, symbols: str, glyph_px: int) -> Crop:
+def junk_crop(rng: np.random.Generator, symbols: Sequence[str], glyph_px: int) -> Crop:
     """No glyph, (glyph_px, glyph_px): half a glyph, two of them, a line, a squiggle, texture."""
     kinds = (_half, _half, _pair, _pair, _line, _squiggle, _texture)
     picture = kinds[int(rng.integers(len(kinds)))](rng, symbols)
@@ -37,7 +38,7 @@ def junk_crop(rng: np.random.Generator, symbols: str, glyph_px: int) -> Crop:
 @cache
 def faces_with(char: str) -> tuple[str, ...]:
     """Names of the faces that draw ``char``, the ``wide`` ones left out."""
-    return tuple(name for name, face in common_families().items() if char in face.charset)
+    return faces_with_all(faces_for(char), char)
 
 
 def warp(rng: np.random.Generator, picture: Crop) -> Crop:
@@ -68,7 +69,7 @@ def _letter(rng: np.random.Generator, char: str) -> Crop:
     return mask.pixels.astype(np.float32) / np.float32(255)
 
 
-def _any_letter(rng: np.random.Generator, symbols: str) -> Crop:
+def _any_letter(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     return warp(rng, _letter(rng, symbols[int(rng.integers(len(symbols)))]))
 
 
@@ -107,7 +108,7 @@ def _marked(rng: np.random.Generator, picture: Crop) -> Crop:
     return out
 
 
-def _half(rng: np.random.Generator, symbols: str) -> Crop:
+def _half(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     """A glyph cut by an upright line; the part that is left has at most 60 % of its ink."""
     picture = _any_letter(rng, symbols)
     if picture.shape[1] < 16:
@@ -119,7 +120,7 @@ def _half(rng: np.random.Generator, symbols: str) -> Crop:
     return np.ascontiguousarray(part if not flipped or part.sum() <= 0.6 * picture.sum() else picture[:, : max(3, cut)])
 
 
-def _pair(rng: np.random.Generator, symbols: str) -> Crop:
+def _pair(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     """Two glyphs, or one and a good part of another, touching or nearly so."""
     left, right = _any_letter(rng, symbols), _any_letter(rng, symbols)
     if rng.random() < 0.4:
@@ -128,7 +129,7 @@ def _pair(rng: np.random.Generator, symbols: str) -> Crop:
     return joined if rng.random() < 0.5 else np.ascontiguousarray(np.fliplr(joined)[:, ::-1])
 
 
-def _line(rng: np.random.Generator, symbols: str) -> Crop:
+def _line(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     """A stretch of a strike line, rather flat: an upright one would be an l."""
     del symbols
     width, height = int(rng.integers(14, 60)), int(rng.integers(6, 24))
@@ -139,7 +140,7 @@ def _line(rng: np.random.Generator, symbols: str) -> Crop:
     return out
 
 
-def _squiggle(rng: np.random.Generator, symbols: str) -> Crop:
+def _squiggle(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     """A smooth random curve with several turns."""
     del symbols
     knots = rng.uniform(4, 44, (int(rng.integers(5, 9)), 2))
@@ -151,7 +152,7 @@ def _squiggle(rng: np.random.Generator, symbols: str) -> Crop:
     return out
 
 
-def _texture(rng: np.random.Generator, symbols: str) -> Crop:
+def _texture(rng: np.random.Generator, symbols: Sequence[str]) -> Crop:
     """Smoothed noise above a level, or a few blobs."""
     del symbols
     height, width = rng.integers(12, 48, 2)

@@ -9,16 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_solver.charset import NOTHING, Charset, parse_charset
+from captcha_solver.charset import NAMED, NOTHING, Charset, parse_charset
 from captcha_solver.designs.drawing.draw import Drawing, draw_batch
 from captcha_solver.models.bundle import Bundle, load_bundle
+from captcha_solver.models.relabel import keep_rows, with_classes
+from captcha_solver.models.runtimes import load_keras
 from captcha_solver.recognizers import bundle_path, read_settings
 from captcha_solver.segmented.gray import to_gray
 from captcha_solver.segmented.lattice import Lattice, crop, find_lattice
 from captcha_solver.segmented.path import SegmentSettings
-from captcha_solver.training.sources import Mixture, cached_design, parse_source
+from captcha_solver.symbols import characters, left_to_right
+from captcha_solver.training.sources import Mixture, cached_design, charset_for, parse_source
 from captcha_solver.training.tasks.align import UNSURE, Folder
-from captcha_solver.training.tasks.fragments import font_crop, junk_crop
+from captcha_solver.training.tasks.fragments import faces_with, font_crop, junk_crop
 from captcha_solver.training.workers import stream
 
 ALIGNER = "segmented"
@@ -51,14 +54,16 @@ class MakeGlyphs:
     heldout: bool = False
 
     def __call__(self, rng: np.random.Generator) -> GlyphBatch:
-        symbols, side = self.mixture.charset.symbols, self.settings.glyph_px
+        charset, side = self.mixture.charset, self.settings.glyph_px
+        drawable = [i for i, char in enumerate(charset.characters, 1) if faces_with(char)]
+        symbols = [charset.characters[i - 1] for i in drawable] or list(NAMED["alnum"])
         weights = np.array([source.weight for source in self.mixture.sources])
         fresh = -(-self.n // _COPIES)
         wanted_junk = round(_JUNK * fresh)
         wanted_glyphs = fresh - wanted_junk
         junk = [junk_crop(rng, symbols, side) for _ in range(round(_FROM_FONTS * wanted_junk))]
-        ids = rng.integers(1, len(symbols) + 1, round(_FROM_FONTS * wanted_glyphs)).tolist()
-        glyphs = [(font_crop(rng, symbols[i - 1], side), i) for i in ids]
+        chosen_ids = rng.integers(len(drawable), size=round(_FROM_FONTS * wanted_glyphs)).tolist() if drawable else []
+        glyphs = [(font_crop(rng, charset.characters[drawable[i] - 1], side), drawable[i]) for i in chosen_ids]
         for _ in range(20 * self.n):  # images; a few hundred at most are needed
             if len(junk) >= wanted_junk and len(glyphs) >= wanted_glyphs:
                 break
@@ -79,7 +84,7 @@ class MakeGlyphs:
         return [pair for drawing in drawings for pair in image_crops(rng, drawing, charset, settings)]
 
     def _from_folder(self, spec: str, rng: np.random.Generator) -> list[tuple[NDArray[np.float32], int]]:
-        folder = Folder(spec, self.mixture.labels, self.aligner)
+        folder = Folder(spec, self.mixture.labels, self.aligner, self.mixture.charset)
         cuts = [folder.crops(rng, heldout=self.heldout) for _ in range(_IMAGES)]
         pairs = [(c, name) for crops, names in cuts for c, name in zip(crops, names.tolist(), strict=True)]
         return [(c.astype(np.float32) / np.float32(255), name) for c, name in pairs]
@@ -106,7 +111,7 @@ def image_crops(
     if lattice is None:
         return []
     labels = label(lattice, drawing, charset)
-    size = len(drawing.text)
+    size = len(characters(drawing.text))
     junk = rng.permutation(np.flatnonzero(labels == NOTHING))[: size + size // 2]
     glyphs = rng.permutation(np.flatnonzero(labels > NOTHING))[: 2 * size]
     chosen = np.concatenate([junk, glyphs])
@@ -129,7 +134,7 @@ def label(lattice: Lattice, drawing: Drawing, charset: Charset) -> NDArray[np.in
     best = fit.argmax(axis=1)
     rows = np.arange(len(fit))
     reached = fit[rows, best]
-    ids = np.array([charset.encode(c)[0] if c in charset.symbols else UNSURE for c in drawing.text], np.int32)
+    ids = np.array([next(iter(charset.ids_of(c)), UNSURE) for c in left_to_right(drawing.text)], np.int32)
     labels = np.full(len(fit), UNSURE, np.int32)
     labels[(fit < np.maximum(possible - _MUCH_WORSE, _POOR)).all(axis=1)] = NOTHING
     sure = (reached >= np.maximum(possible[best] - _AS_GOOD, _FAIR)) & (visible[best] >= _FEWEST_PIXELS)
@@ -141,7 +146,7 @@ def label(lattice: Lattice, drawing: Drawing, charset: Charset) -> NDArray[np.in
 def overlap(lattice: Lattice, drawing: Drawing) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pixels that each candidate has of each glyph of the drawing (N, L), and of any ink (N,)."""
     assert drawing.owners is not None
-    count, glyphs = len(lattice.shares), len(drawing.text)
+    count, glyphs = len(lattice.shares), len(characters(drawing.text))
     firm = np.where(lattice.ink.gray > _FIRM, lattice.pieces, np.int16(-1))
     pieces = cv2.resize(firm, drawing.owners.shape[::-1], interpolation=cv2.INTER_NEAREST)
     inside = pieces >= 0
@@ -155,7 +160,8 @@ def overlap(lattice: Lattice, drawing: Drawing) -> tuple[NDArray[np.int64], NDAr
 def _visible(drawing: Drawing) -> NDArray[np.int64]:
     """Pixels (L,) of each glyph in the image."""
     assert drawing.owners is not None
-    return np.bincount(drawing.owners.ravel(), minlength=len(drawing.text) + 1)[1 : len(drawing.text) + 1]
+    glyphs = len(characters(drawing.text))
+    return np.bincount(drawing.owners.ravel(), minlength=glyphs + 1)[1 : glyphs + 1]
 
 
 @dataclass(slots=True)
@@ -174,19 +180,28 @@ class GlyphTask:
     batch: int = 256
     workers: int = 1
     kind: str = "segmented"
+    start: Bundle | None = None
 
     def __post_init__(self) -> None:
         self._mixture().check()
 
     @classmethod
     def from_sources(
-        cls, sources: Sequence[str], *, labels: int | None, batch: int, workers: int, start: Bundle | None = None
+        cls,
+        sources: Sequence[str],
+        *,
+        labels: int | None,
+        batch: int,
+        workers: int,
+        start: Bundle | None = None,
+        charset: str | None = None,
     ) -> "GlyphTask":
-        """A task over sources as on the command line. With ``start``, its charset, settings and eye are kept."""
+        """A task over sources as on the command line. With ``start``, its characters, settings and eye are kept."""
+        chosen = charset_for([parse_source(each) for each in sources], labels, charset, start)
         if start is None or start.kind != "segmented":  # the training loop says what is wrong with the kind
-            return cls(sources, labels, batch=batch, workers=workers)
+            return cls(sources, labels, chosen, batch=batch, workers=workers)
         settings = read_settings(start, SegmentSettings)
-        return cls(sources, labels, start.charset, settings, start.path, batch=batch, workers=workers)
+        return cls(sources, labels, chosen, settings, start.path, batch=batch, workers=workers, start=start)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -208,7 +223,12 @@ class GlyphTask:
     def build(self) -> Any:
         from captcha_solver.models.glyph import build_glyph
 
-        return build_glyph(self.charset.classes, self.segment.glyph_px)
+        if self.start is None:
+            return build_glyph(self.charset.classes, self.segment.glyph_px)
+        known = load_keras(self.start)
+        model = with_classes(known, self.charset.classes)
+        keep_rows(model, self.charset, known, self.start.charset)
+        return model
 
     def loss(self) -> Any:
         import keras
@@ -229,7 +249,7 @@ class GlyphTask:
 
     def accuracy(self, logits: NDArray[np.float32], labels: NDArray[np.int32]) -> float:
         """Share of the crops told right; the two cases of a letter count as one, many have the same shape."""
-        lower = self.charset.symbols.lower()
+        lower = [char.lower() for char in self.charset.characters]
         folded = np.array([NOTHING, *[lower.index(char) + 1 for char in lower]])
         return float((folded[logits.argmax(axis=-1)] == folded[labels]).mean())
 

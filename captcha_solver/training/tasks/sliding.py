@@ -13,20 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.attempt import attempt
-from captcha_solver.charset import NAMED, Charset
+from captcha_solver.charset import Charset
 from captcha_solver.decoding.probabilities import greedy
 from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
 from captcha_solver.locate.cut import crop
 from captcha_solver.locate.regions import locate
 from captcha_solver.models.bundle import Bundle, load_bundle
+from captcha_solver.models.relabel import keep_rows, with_classes
 from captcha_solver.models.runtimes import Runtime, load_keras, load_runtime
 from captcha_solver.models.sliding import NETWORKS, build_sliding
 from captcha_solver.recognizers import read_settings
 from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right, stepped
+from captcha_solver.symbols import characters
 from captcha_solver.training.finishing.calibration import confidences, right
 from captcha_solver.training.recipes.recipe import Recipe
-from captcha_solver.training.sources import Mixture, parse_source
+from captcha_solver.training.sources import Mixture, charset_for, parse_source
 from captcha_solver.training.workers import stream
 from captcha_solver.types import Box, Rgb, Sample
 
@@ -185,8 +187,9 @@ def stacked(group: Sequence[Labelled], slide: SlideSettings) -> StripBatch:
 
 def fits(text: str, width_px: int) -> bool:
     """Whether CTC can emit ``text`` from a strip this wide: a step a character, a blank between equal ones."""
-    repeats = sum(a == b for a, b in pairwise(text))
-    return len(text) <= LONGEST_LABEL and len(text) + repeats <= width_px // COLUMNS_PER_STEP
+    symbols = characters(text)
+    repeats = sum(a == b for a, b in pairwise(symbols))
+    return len(symbols) <= LONGEST_LABEL and len(symbols) + repeats <= width_px // COLUMNS_PER_STEP
 
 
 @dataclass(slots=True)
@@ -214,16 +217,18 @@ class SlidingTask:
         start: Bundle | None = None,
         network: str | None = None,
         recipe: Recipe | None = None,
+        charset: str | None = None,
     ) -> "SlidingTask":
         """A task over designs and folders given as on the command line (``NAME`` or ``NAME:WEIGHT``).
 
-        With ``start``, its charset and strips are kept, and its network, unless another of ``NETWORKS`` is named, which
+        The characters are those of the sources, or of ``charset`` (see ``parse_charset``). With ``start``, its own are
+        kept before them, and its strips, and its network, unless another of ``NETWORKS`` is named, which
         takes the weights that fit it.
         """
         if network is not None and network not in NETWORKS:
             raise OptionError(f"expected a network out of {', '.join(NETWORKS)}, received {network!r}")
-        charset = start.charset if start else Charset(NAMED["alnum"])
-        mixture = Mixture(tuple(parse_source(s) for s in sources), charset, labels)
+        parsed = tuple(parse_source(each) for each in sources)
+        mixture = Mixture(parsed, charset_for(parsed, labels, charset, start), labels)
         mixture.check()
         slide = read_settings(start, SlideSettings) if start else SlideSettings()
         recipe = recipe or Recipe()
@@ -244,10 +249,15 @@ class SlidingTask:
         return {"sources": self.mixture.describe(), "labels": self.mixture.labels, "network": self.network}
 
     def build(self) -> Any:
-        if self.start is not None and self.network is None:
-            started = load_keras(self.start)
-            return type(started).from_config(started.get_config())
-        return build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network or "base"])
+        if self.start is None:
+            return build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network or "base"])
+        known = load_keras(self.start)
+        if self.network is None:
+            model = with_classes(known, self.charset.classes)
+        else:
+            model = build_sliding(self.slide.strip_px, self.charset.classes, NETWORKS[self.network])
+        keep_rows(model, self.charset, known, self.start.charset)
+        return model
 
     def loss(self) -> Any:
         import keras

@@ -155,7 +155,7 @@ def test_the_fill_is_turned_over_where_both_cover() -> None:
 def test_what_two_glyphs_share_is_empty_and_belongs_to_none() -> None:
     """Three blocks along a line: 0-5, 3-8 and 4-6; where an odd number lies, the last of them owns the pixel."""
     scene = Scene(
-        rng=np.random.default_rng(0), width_px=9, height_px=1, text="ABC", faces=["open-sans"],
+        rng=np.random.default_rng(0), width_px=9, height_px=1, text=("A", "B", "C"), faces=["open-sans"],
         background=(240, 240, 240), ink=(20, 20, 20), mask=np.zeros((1, 9), np.uint8), inks=None, glyph_colours=None,
         owners=np.zeros((1, 9), np.uint8), text_box=(0, 0, 9, 1),
     )  # fmt: skip
@@ -169,7 +169,7 @@ def test_what_two_glyphs_share_is_empty_and_belongs_to_none() -> None:
 
 
 def test_a_copy_is_moved_and_enlarged_about_the_middle() -> None:
-    page = plain_page(np.random.default_rng(0), ["A"], [["open-sans"]], np.array([10.0]), np.array([[40.0, 40.0]]))
+    page = plain_page(np.random.default_rng(0), [("A",)], [["open-sans"]], np.array([10.0]), np.array([[40.0, 40.0]]))
     glyph = np.zeros((20, 20), np.uint8)
     glyph[8:12, 8:12] = 255
     page.copies[0, 0, 0] = 0.2, 0, 1  # two px to the right

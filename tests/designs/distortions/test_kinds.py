@@ -23,7 +23,7 @@ def scene_of(image: Rgb, seed: int = 0) -> Scene:
     """A finished picture without a text."""
     height, width = image.shape[:2]
     return Scene(
-        rng=np.random.default_rng(seed), width_px=width, height_px=height, text="AB", faces=["lora"] * 2,
+        rng=np.random.default_rng(seed), width_px=width, height_px=height, text=("A", "B"), faces=["lora"] * 2,
         background=(255, 255, 255), ink=(0, 0, 0), mask=np.zeros((height, width), np.uint8), inks=None,
         glyph_colours=None, owners=None, text_box=(0, 0, width, height), canvas=image.copy(), laid=True,
     )  # fmt: skip
@@ -205,7 +205,7 @@ def test_marks_are_as_many_as_the_knob_says(kind: str, knobs: dict[str, Any], ex
 
 
 def page(count: int = 500) -> Page:
-    texts = ["ABCD"] * count
+    texts = [tuple("ABCD")] * count
     canvas = np.tile([200.0, 100.0], (count, 1))
     return plain_page(np.random.default_rng(2), texts, [["lora"] * 4] * count, np.full(count, 40.0), canvas)
 

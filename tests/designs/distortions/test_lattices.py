@@ -184,7 +184,7 @@ def test_what_is_known_of_a_scene_is_rescaled_with_it() -> None:
     mask = np.zeros((40, 100), np.uint8)
     mask[10:30, 20:60] = 255
     scene = Scene(
-        rng=np.random.default_rng(0), width_px=100, height_px=40, text="A", faces=["open-sans"],
+        rng=np.random.default_rng(0), width_px=100, height_px=40, text=("A",), faces=["open-sans"],
         background=(240, 240, 240), ink=(20, 20, 20), mask=mask, inks=None, glyph_colours=None,
         owners=None, text_box=(20, 10, 60, 30), laid=True, stroke=3.5,
     )  # fmt: skip

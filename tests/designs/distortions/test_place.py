@@ -55,7 +55,7 @@ def test_a_seed_fixes_the_pixels(kind: str) -> None:
 @pytest.mark.parametrize("kind", NEW)
 def test_severity_0_changes_no_layout(kind: str) -> None:
     page, plain = (
-        plain_page(np.random.default_rng(0), ["AB"], [["lora"] * 2], np.array([30.0]), np.array([[90.0, 40.0]]))
+        plain_page(np.random.default_rng(0), [("A", "B")], [["lora"] * 2], np.array([30.0]), np.array([[90.0, 40.0]]))
         for _ in range(2)
     )
     distortion = at_severity(KINDS[kind](), 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.charset import NOTHING, Charset
+from captcha_solver.charset import NAMED, NOTHING, Charset
 from captcha_solver.designs.drawing.draw import draw_run
 from captcha_solver.designs.load import load_design
 from captcha_solver.errors import BundleError
@@ -19,6 +19,12 @@ from captcha_solver.training.tasks.glyphs import GlyphTask, MakeGlyphs
 from captcha_solver.types import Box, Glyphs
 
 CHARSET = Charset("abA")
+
+
+def labelled(found: Candidates, log_probs: NDArray[np.float32], text: str) -> NDArray[np.int32]:
+    return label_pieces(found, spelt(log_probs, text, CHARSET), log_probs, CHARSET.encode(text))
+
+
 A, B, CAPITAL = 1, 2, 3
 
 
@@ -66,7 +72,7 @@ def test_noise_between_the_glyphs_is_passed_over() -> None:
 
 def test_a_text_longer_than_the_pieces_has_no_place() -> None:
     found = chain([0.5, 0.5])
-    assert (label_pieces(found, told(found, {}), "aba", CHARSET) == UNSURE).all()
+    assert (labelled(found, told(found, {}), "aba") == UNSURE).all()
 
 
 def test_no_candidates_no_place() -> None:
@@ -77,7 +83,7 @@ def test_no_candidates_no_place() -> None:
 def test_cases_are_one_for_the_place_and_two_for_the_label() -> None:
     found = chain([0.5, 0.5])
     log_probs = told(found, {(0, 1): {A: 0.9}, (1, 2): {B: 0.9}})
-    labels = label_pieces(found, log_probs, "Ab", CHARSET)
+    labels = labelled(found, log_probs, "Ab")
     by_edge = dict(zip(map(tuple, found.edges.tolist()), labels.tolist(), strict=True))
     assert by_edge == {(0, 1): CAPITAL, (1, 2): B, (0, 2): NOTHING}
 
@@ -85,7 +91,7 @@ def test_cases_are_one_for_the_place_and_two_for_the_label() -> None:
 def test_a_candidate_with_a_little_more_ink_is_still_the_glyph_and_half_of_it_is_none() -> None:
     found = chain([0.24, 0.24, 0.02, 0.5], widest=3)
     log_probs = told(found, {(0, 2): {A: 0.9}, (3, 4): {B: 0.9}})
-    labels = label_pieces(found, log_probs, "ab", CHARSET)
+    labels = labelled(found, log_probs, "ab")
     by_edge = dict(zip(map(tuple, found.edges.tolist()), labels.tolist(), strict=True))
     assert by_edge[0, 2] == by_edge[0, 3] == A
     assert by_edge[0, 1] == by_edge[1, 2] == NOTHING
@@ -94,16 +100,16 @@ def test_a_candidate_with_a_little_more_ink_is_still_the_glyph_and_half_of_it_is
 def test_one_doubtful_glyph_is_learnt_from_two_are_not() -> None:
     found = chain([0.25, 0.25, 0.25, 0.25], widest=1)
     sure = {(i, i + 1): {A: 0.9} for i in range(4)}
-    assert (label_pieces(found, told(found, sure), "aaab", CHARSET) == [A, A, A, B]).all()
-    assert (label_pieces(found, told(found, sure), "abab", CHARSET) == UNSURE).all()
+    assert (labelled(found, told(found, sure), "aaab") == [A, A, A, B]).all()
+    assert (labelled(found, told(found, sure), "abab") == UNSURE).all()
 
 
 def test_a_doubtful_sliver_is_no_glyph() -> None:
     found = chain([0.32, 0.32, 0.32, 0.04], widest=1)
     sure = {(i, i + 1): {A: 0.9} for i in range(3)}
-    assert (label_pieces(found, told(found, sure), "aaab", CHARSET) == UNSURE).all()
+    assert (labelled(found, told(found, sure), "aaab") == UNSURE).all()
     sure[3, 4] = {B: 0.9}  # a narrow glyph that is surely there
-    assert (label_pieces(found, told(found, sure), "aaab", CHARSET) == [A, A, A, B]).all()
+    assert (labelled(found, told(found, sure), "aaab") == [A, A, A, B]).all()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +128,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_folder_gives_the_glyphs_of_its_texts(folder: Path) -> None:
-    source = Folder(str(folder), None, shipped_bundles()["segmented"])
+    source = Folder(str(folder), None, shipped_bundles()["segmented"], Charset(NAMED["alnum"]))
     rng = np.random.default_rng(0)
     cuts = [source.crops(rng, heldout=False) for _ in range(40)]
     names = np.concatenate([labels for _, labels in cuts])
@@ -160,6 +166,6 @@ def test_held_out_images_are_not_trained_on(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_only_a_segmented_bundle_can_align(folder: Path) -> None:
-    source = Folder(str(folder), None, shipped_bundles()["sliding"])
+    source = Folder(str(folder), None, shipped_bundles()["sliding"], Charset(NAMED["alnum"]))
     with pytest.raises(BundleError, match="segmented bundle"):
         source.crops(np.random.default_rng(0), heldout=False)
