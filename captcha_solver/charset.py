@@ -149,6 +149,7 @@ def parse_charset(spec: str) -> Charset:
         stands = "" if any(c.isspace() for c in spec) else f" ({LITERAL}{spec} stands for its characters)"
         raise OptionError(f"expected a charset, received {spec!r}: did you mean {meant}?{stands}")
     if joined:
+        _check_once(parts, spec)
         return _of("".join(NAMED.get(part.casefold()) or _written(part, spec) for part in parts))
     return _of(_written(_visible(spec, spec), spec))
 
@@ -170,6 +171,12 @@ def both_cases(symbols: str) -> str:
 
 def _of(symbols: str) -> Charset:
     return Charset("".join(dict.fromkeys(characters(symbols))))
+
+
+def _check_once(parts: Sequence[str], spec: str) -> None:
+    twice = [part for part, count in Counter(part.casefold() for part in parts).items() if count > 1]
+    if twice:
+        raise OptionError(f"expected each part of a charset once, received {', '.join(twice)} repeatedly in {spec!r}")
 
 
 def _written(text: str, spec: str) -> str:

@@ -24,6 +24,7 @@ WRONG: Colour = (195, 20, 30)
 IMAGE_WIDTH_PX, IMAGE_HEIGHT_PX = 220, 84
 MARGIN_PX = 12
 FACE = "jetbrains-mono"
+WIDEST_FACE = "noto-sans-scripts"  # for texts that need more than Latin letters and digits
 TEXT_PX = 16
 LINE_PX = 22
 LABEL_WIDTH_PX = 96
@@ -109,14 +110,13 @@ def _mark(pen: ImageDraw.ImageDraw, left: int, top: int, solved: bool) -> None:
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
-    """A face that tells 0 from O, and l from I and 1."""
-    return ImageFont.truetype(str(families()[FACE].path), TEXT_PX)
+def _font(face: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(families()[face].path), TEXT_PX)
 
 
 def _write(pen: ImageDraw.ImageDraw, at: tuple[int, int], text: str, colour: Colour, width_px: int) -> None:
     """One line of text, cut to ``width_px``."""
-    font = _font()
+    font = _font(FACE if not families()[FACE].lacks(text) else WIDEST_FACE)
     shown = text
     while shown and pen.textlength(shown, font=font) > width_px:
         shown = shown[:-1]

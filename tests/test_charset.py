@@ -101,7 +101,13 @@ def test_long_charsets_are_shown_in_part() -> None:
     assert shown("".join(chr(0x4E00 + i) for i in range(3000)), 2) == "一丁... (3,000 characters)"
 
 
-@pytest.mark.parametrize("spec", ["", "a b", "a\n", "\0"])
+@pytest.mark.parametrize("spec", ["digits+digits", "cyrillic+Digits+digits"])
+def test_an_alphabet_given_twice_is_refused(spec: str) -> None:
+    with pytest.raises(OptionError, match=r"each part of a charset once, received digits repeatedly"):
+        parse_charset(spec)
+
+
+@pytest.mark.parametrize("spec", ["", "a b", "a\n", "\0", "= ", "=a\tb"])
 def test_impossible_specs(spec: str) -> None:
     with pytest.raises(OptionError):
         parse_charset(spec)

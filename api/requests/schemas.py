@@ -25,7 +25,7 @@ from workers.jobs.record import Status
 
 JOB_ID = r"^job_[0-9a-f]{32}$"
 CHARSET = r"^\S+$"  # parse_charset says more
-MOST_OF_A_CHARSET = 256
+MOST_OF_A_CHARSET = 4096  # an alphabet of Chinese among them
 LENGTH = r"^[1-9][0-9]{0,2}(-[1-9][0-9]{0,2})?$"
 VIEWS = rf"^({'|'.join(CHOICES)})$"
 

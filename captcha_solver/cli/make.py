@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from captcha_solver.cli.options import takes
+from captcha_solver.charset import shown
+from captcha_solver.cli.options import charset_option, takes
 from captcha_solver.cli.output import DONE, NOT_ALL, show_table, warn_each
 from captcha_solver.dataset import unread, write_folder
 from captcha_solver.designs.design import Design
@@ -84,11 +85,7 @@ class TrainCommand:
     help="A sliding network: base, or with --from that of the other model, whose weights another takes where they fit.",
 )
 @click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
-@click.option(
-    "--charset",
-    metavar="CHARSET",
-    help="The characters of the texts, as solve takes them; without it those of labels and designs.",
-)
+@charset_option("The characters of the texts, as solve takes them; without it those of labels and designs.")
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
@@ -171,7 +168,7 @@ def models() -> int:
 
     bundles = {name: load_bundle(path) for name, path in shipped_bundles().items()}
     rows = [
-        (name, bundle.kind, bundle.charset.symbols, bundle.sha256[:12], str(bundle.path))
+        (name, bundle.kind, shown(bundle.charset.symbols), bundle.sha256[:12], str(bundle.path))
         for name, bundle in bundles.items()
     ]
     show_table(("model", "route", "charset", "sha256", "folder"), rows)

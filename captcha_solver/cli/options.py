@@ -53,12 +53,22 @@ class ReadingOptions:
     views: str
 
 
+def charset_option(help_text: str) -> Callable[[CommandT], CommandT]:
+    """--charset, given once: several alphabets are one charset, joined by ``+``."""
+    return click.option("--charset", metavar="CHARSET", multiple=True, callback=_only_one, help=help_text)
+
+
+def _only_one(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> str | None:
+    if len(given) > 1:
+        raise click.UsageError(f"expected one --charset, received {len(given)}: join them, as in {'+'.join(given)}")
+    return given[0] if given else None
+
+
 def text_options() -> tuple[Callable[[CommandT], CommandT], ...]:
     """--charset, --length and --views: what all commands take that have images read."""
     views = "In how many views (1-7) an image is read; auto: in all where the first reading is unsure."
     return (
-        click.option("--charset", metavar="CHARSET",
-                     help="What may be in the texts: digits, lower+digits, a-z0-9, ... or the characters."),
+        charset_option("What may be in the texts: digits, lower+digits, cyrillic, a-z0-9, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
         click.option("--views", default=USUAL, show_default=True, metavar="auto|N", help=views),
     )  # fmt: skip

@@ -41,10 +41,10 @@ def to_toml(design: Design) -> str:
 
 def _fonts(fonts: Fonts) -> Table:
     """Faces by name, font files by their whole path."""
-    table: Table = {"faces": [name for name in fonts.faces if not is_font_file(name)]}
+    faces = [name for name in fonts.faces if not is_font_file(name)]
     files = [name for name in fonts.faces if is_font_file(name)]
-    more: Table = {"files": files, "partial": list(fonts.partial)}
-    return table | {key: names for key, names in more.items() if names} | {"mixed_probability": fonts.mixed_probability}
+    named: Table = {"faces": faces, "files": files, "partial": list(fonts.partial)}
+    return {key: names for key, names in named.items() if names} | {"mixed_probability": fonts.mixed_probability}
 
 
 def _style(design: Design) -> Table:

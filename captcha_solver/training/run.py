@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
-from captcha_solver.charset import parse_charset
+from captcha_solver.charset import parse_charset, spelt
 from captcha_solver.errors import OptionError
 from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.save import amend_bundle
@@ -123,21 +123,22 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
 
     few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
     settings = settings_for(request.options, FEW_SETTINGS if few else DEFAULTS)
+    teacher = None if request.teacher is None else _bundle(request.teacher)
     task = SlidingTask.from_sources(
         request.sources,
         labels=request.labels,
         batch=settings.batch,
         workers=settings.workers,
         start=start,
-        charset=request.charset,
+        charset=spelt(teacher.charset.symbols) if teacher and request.charset is None else request.charset,
         network=request.network,
         recipe=settings.recipe,
     )
-    if request.teacher is not None:
+    if teacher is not None:
         if settings.recipe.in_torch:
             raise OptionError(f"a teacher takes the place of {', '.join(settings.recipe.in_torch)}: leave one out")
         given = {field.name: getattr(task, field.name) for field in fields(task)}
-        return train(DistilTask(**given, teacher=_bundle(request.teacher)), request.out, settings, start_from=start)
+        return train(DistilTask(**given, teacher=teacher), request.out, settings, start_from=start)
     if few and start is not None:
         return finetune(task, request.out, settings, start)
     return train(task, request.out, settings, start_from=start)

@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from captcha_solver.charset import DIGITS, LOWER, UPPER
+from captcha_solver.charset import DIGITS, LOWER, NAMED, UPPER
 from captcha_solver.designs.fonts import (
     ALNUM,
     compact,
+    faces_for,
     faces_of_kind,
+    faces_with_all,
     families,
     find_face,
     glyph_mask,
@@ -188,3 +191,35 @@ def test_a_missing_data_folder_says_where_it_was_looked_for() -> None:
     with pytest.raises(SetupError, match=r"data folder 'nowhere' in .*data or .*datasets"):
         data_folder("nowhere")
     assert data_folder("fonts") == ROOT / "datasets" / "fonts"
+
+
+def test_faces_of_scripts_serve_the_designs_that_need_them() -> None:
+    scripts = {name for name, face in families().items() if face.scripts}
+    assert len(scripts) >= 12
+    assert not scripts & set(faces_for(ALNUM, wide=True)), "what Latin designs draw with stays as it is"
+    assert scripts <= set(faces_for("Ж"))
+    for name in ("cyrillic", "greek", "hebrew", "arabic-digits", "persian-digits", "devanagari-digits", "math"):
+        assert faces_with_all(faces_for(NAMED[name]), NAMED[name]), f"no face draws {name}"
+
+
+def test_a_base_with_marks_is_drawn_as_one_glyph() -> None:
+    plain = glyph_mask("noto-sans-scripts", "x", 60)
+    with pytest.raises(DesignError, match="received"):
+        glyph_mask("noto-sans-scripts", "x\u0301", 60)  # a face that was cut down to what it declares
+    assert plain.pixels.shape[0] > 10
+
+
+def test_a_font_file_is_asked_what_it_draws() -> None:
+    path = str(find_face("noto-sans-scripts").path)
+    face = find_face(path)
+    assert (face.kind, face.name) == ("file", path)
+    assert face.lacks("abcЖ漢") == "漢"
+    same, shipped = glyph_mask(path, "Ж", 40), glyph_mask("noto-sans-scripts", "Ж", 40)
+    np.testing.assert_array_equal(same.pixels, shipped.pixels)
+
+
+@pytest.mark.parametrize("name", ["no-such.ttf", "LICENSE.ttf"])
+def test_a_font_file_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "LICENSE.ttf").write_text("not a font")
+    with pytest.raises(DesignError, match="expected a font file"):
+        find_face(str(tmp_path / name))

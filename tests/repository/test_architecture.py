@@ -29,6 +29,7 @@ FLOORS: list[set[str]] = [  # from the ground up: modules, or folders; each impo
         "remarks",
         "records",
         "statistics",
+        "symbols",
         "terminal",
         "texts",
         "audit_settings",

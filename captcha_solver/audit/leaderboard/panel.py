@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captcha_solver.audit_settings import AuditSettings, Scope
-from captcha_solver.designs.load import Section
+from captcha_solver.designs.section import Section
 from captcha_solver.errors import DesignError
 
 MOST_TESTED, LARGEST_SEED = 100_000, 2**31 - 1

@@ -39,7 +39,7 @@ def test_the_loss_is_ctc_alone_where_the_student_says_what_the_teacher_says() ->
 
 
 def test_batches_carry_what_the_teacher_says_of_them() -> None:
-    task = SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0)
+    task = SlidingTask.from_sources(["plain"], labels=None, batch=4, workers=0, charset="alnum")
     make = MakeStrips(task.mixture, task.slide, 4, 1)
     ((x, y),) = make(np.random.default_rng(3))
     ((same, both),) = MakeTaught(make, TEACHER)(np.random.default_rng(3))
