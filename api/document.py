@@ -13,6 +13,7 @@ from api.problems import ProblemDetail
 from api.requests.audit_schemas import HIGHEST_PRICE, MOST_MINUTES, MOST_TESTED, SUBJECT_NAME, AuditRequest
 from api.requests.audits import drawable
 from api.requests.schemas import CHARSET, LENGTH, MOST_OF_A_CHARSET, VIEWS, JobRequest, SolveRequest
+from captcha_solver.arithmetic.expressions import ANSWERS
 from captcha_solver.audit_settings import FEWEST_TESTED
 from captcha_solver.voting import USUAL
 from workers.settings import Settings
@@ -30,6 +31,7 @@ READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say the
     "length": {"type": "string", "pattern": LENGTH, "format": "length"},
     "fold_case": {"type": "boolean"},
     "views": {"type": "string", "pattern": VIEWS, "default": USUAL},
+    "answer": {"type": "string", "enum": list(ANSWERS)},
 }
 WEBHOOK: dict[str, Any] = {"type": "string", "maxLength": 2000}
 JOB_QUERY: dict[str, Any] = {**READING, "webhook": WEBHOOK}
@@ -59,6 +61,7 @@ AUDIT_QUERY: dict[str, Any] = {  # AuditOptions, as a query can say them
     "tested": {"type": "integer", "minimum": FEWEST_TESTED, "maximum": MOST_TESTED},
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**31},
     "fold_case": {"type": "boolean"},
+    "answer": {"type": "string", "enum": list(ANSWERS)},
     "improve": {"type": "boolean"},
     "price_core_hour": PRICE,
     "price_label": PRICE,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from captcha_solver.arithmetic.expressions import parse_answer
 from captcha_solver.errors import OptionError
 
 BUDGETS = (0, 20, 50, 100, 200, 500, 1000, 5000)
@@ -35,7 +36,10 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """``minutes`` bounds an audit: what does not fit in is left out, and named."""
+    """``minutes`` bounds an audit: what does not fit in is left out, and named.
+
+    ``answer``: the texts are sums, and what counts is the ``expression`` or its ``result``.
+    """
 
     budgets: tuple[int, ...] = BUDGETS
     minutes: float | None = None
@@ -44,8 +48,10 @@ class AuditSettings:
     fold_case: bool = True
     prices: Prices = field(default_factory=Prices)
     scope: Scope = Scope.FULL
+    answer: str | None = None
 
     def __post_init__(self) -> None:
+        parse_answer(self.answer)
         if not self.budgets or min(self.budgets) < 0:
             raise OptionError(f"expected budgets of 0 labels and more, received {self.budgets}")
         if any(0 < labels < FEWEST_LABELS for labels in self.budgets):

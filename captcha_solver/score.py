@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from captcha_solver.arithmetic.expressions import truth_of
 from captcha_solver.charset import Charset
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver
 from captcha_solver.statistics import edits, wilson
@@ -51,7 +52,7 @@ def run_trials(
         chunk = samples[start : start + CHUNK]
         solutions = solver.solve_batch([sample.image for sample in chunk])
         trials += [
-            Trial(sample.id, sample.text, solver.recognizer.name, solution)
+            Trial(sample.id, truth_of(sample.text, solver.constraints.answer), solver.recognizer.name, solution)
             for sample, solution in zip(chunk, solutions, strict=True)
         ]
         done(len(chunk))

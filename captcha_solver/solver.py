@@ -5,9 +5,10 @@ bytes -> Picture (image) -> View (locate: cut to its text) -> Scores (recognizer
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from captcha_solver.arithmetic.expressions import answer_of
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.charset import spelt
 from captcha_solver.decoding.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
@@ -83,7 +84,8 @@ class Solver:
             return []
         scores = self.recognizer.score([view.pixels for view in views], self.constraints)  # a call a shape bucket
         readings = decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
-        return [view.in_image(reading) for view, reading in zip(views, readings, strict=True)]
+        answers = [_answered(reading, self.constraints.answer) for reading in readings]
+        return [view.in_image(answer) for view, answer in zip(views, answers, strict=True)]
 
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
@@ -104,7 +106,8 @@ class Solver:
     def _solution(self, read: Attempt[Read]) -> Solution:
         reading = read.value.reading if read.value else EMPTY
         length = self.constraints.length_text()
-        nothing = None if reading.text else f"{NO_TEXT} of length {length}" if length else NO_TEXT
+        wanted = NO_TEXT + (f" of length {length}" if length else "")
+        nothing = None if reading.text else wanted if self.constraints.answer is None else f"{wanted} that is a sum"
         return Solution(
             reading=reading,
             recognizer=self.recognizer.name,
@@ -114,6 +117,12 @@ class Solver:
             views=read.value.views if read.value else 0,
             frames=read.value.picture.frames if read.value else 1,
         )
+
+
+def _answered(reading: Reading, answer: str | None) -> Reading:
+    """The reading with what it answers as its text; an empty one where a sum was asked for and none was read."""
+    text = answer_of(reading.text, answer)
+    return EMPTY if text is None else replace(reading, text=text)
 
 
 def _decoded(image: PictureLike) -> Picture:
@@ -128,6 +137,7 @@ def load_solver(
     length: int | str | None = None,
     views: int | str = USUAL,
     fold_case: bool = False,
+    answer: str | None = None,
 ) -> Solver:
     """A solver from a shipped model's name (``sliding``, ``segmented``, ``digits``) or a bundle's path.
 
@@ -137,10 +147,11 @@ def load_solver(
     others. ``runtime``: ``onnx``, ``int8``,
     ``keras``, or ``auto``, the quickest on a CPU that the bundle has. ``views``: in how many views each image is read,
     1 to 7, or ``auto``: in all of them where the first reading is less confident than the bundle's threshold.
+    ``answer``: the texts are sums, such as ``3+4=?``, and answered by the ``expression`` or its ``result``.
     """
     recognizer = load_recognizer(model, runtime)
     known = recognizer.length if length is None else length
     shortest, longest = (None, None) if known is None else parse_length(known)
     own = spelt(recognizer.alphabet) if recognizer.alphabet else None
-    constraints = Constraints(own if charset is None else charset, shortest, longest, fold_case)
+    constraints = Constraints(own if charset is None else charset, shortest, longest, fold_case, answer)
     return Solver(recognizer, constraints, parse_views(views, recognizer.views))

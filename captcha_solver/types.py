@@ -81,7 +81,10 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A decoded text with its characters and overall confidence 0-1."""
+    """A decoded text with its characters, in reading order, and overall confidence 0-1.
+
+    Where a sum was read and its answer asked for, ``text`` is the answer, and ``characters`` are those of the sum.
+    """
 
     text: str
     characters: tuple[Character, ...]

@@ -4,7 +4,7 @@ Tested in ``tests/api/routes/test_audits.py``.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -63,6 +63,9 @@ class AuditHow(Strict):
     tested: Whole = Field(default=TESTED, ge=FEWEST_TESTED, le=MOST_TESTED, description="Images to test on")
     seed: Whole = Field(default=0, ge=0, le=2**31)
     fold_case: bool = Field(default=True, strict=True, description="Upper and lower case are the same letter")
+    answer: Literal["expression", "result"] | None = Field(
+        default=None, description="The texts are sums: what counts is the expression, or its result"
+    )
     improve: bool = Field(
         default=False, strict=True, description="Draw what the advice amounts to, and attack that too"
     )
@@ -97,6 +100,7 @@ class AuditSettingsOut(BaseModel):
     tested: int
     seed: int
     fold_case: bool
+    answer: str | None
     prices: PricesOut
     improve: bool
 

@@ -159,7 +159,9 @@ def _uploaded(archive: Archive, options: AuditOptions) -> Asked:
 def _asked(name: str, source: str, toml: str, images: Archive | None, options: AuditOptions) -> Asked:
     budgets = BUDGETS if options.budgets is None else tuple(sorted(set(options.budgets)))
     prices = Prices(options.price_core_hour, options.price_label, options.price_attempt)
-    settings = AuditSettings(budgets, options.minutes, options.tested, options.seed, options.fold_case, prices)
+    settings = AuditSettings(
+        budgets, options.minutes, options.tested, options.seed, options.fold_case, prices, answer=options.answer
+    )
     return Asked(name, source, toml, images, settings, options.improve)
 
 
@@ -173,7 +175,7 @@ def _query(request: Request) -> AuditOptions:
 
 
 def _value(name: str, text: str) -> Any:
-    if name == "name":
+    if name in {"name", "answer"}:
         return text
     if name == "budgets":
         return [_number(part) for part in text.split(",")]

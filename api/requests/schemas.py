@@ -94,6 +94,9 @@ class ReadingOptions(Strict):
     views: str = Field(
         default=USUAL, pattern=VIEWS, description="Views that an image is read in; auto: all where the first is unsure"
     )
+    answer: Literal["expression", "result"] | None = Field(
+        default=None, description="The texts are sums, as 3+4=?: answered by the expression in one form, or its result"
+    )
 
 
 class JobOptions(ReadingOptions):
@@ -159,6 +162,7 @@ class JobOut(BaseModel):
     charset: str | None
     length: str | None
     views: str = Field(description="auto, or how many views each image is read in")
+    answer: str | None = Field(description="How sums are answered; None where the texts are none")
     score: ScoreOut | None
     labels: LabelUseOut | None = Field(description="None where no table of labels came")
     links: dict[str, str]

@@ -141,9 +141,9 @@ def reading_options(service: Service, intake: uploads.Intake) -> StoredOptions:
     model = options.model or service.usual_model
     uploads.check_model(model, service.settings)
     shortest, longest = (None, None) if options.length is None else parse_length(options.length)
-    constraints = Constraints(options.charset, shortest, longest, options.fold_case)
+    constraints = Constraints(options.charset, shortest, longest, options.fold_case, options.answer)
     allowed_ids(service.bundles[model].charset, constraints)
-    return StoredOptions(model, options.charset, options.length, options.fold_case, options.views)
+    return StoredOptions(model, options.charset, options.length, options.fold_case, options.views, options.answer)
 
 
 def state_of(job: Job, counts: Counts) -> waiting.State:

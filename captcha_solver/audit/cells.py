@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
+from captcha_solver.arithmetic.expressions import truth_of
 from captcha_solver.audit.figures import AttackName, Count, Labels, said
 from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.files import write_whole
@@ -81,10 +82,19 @@ class LedgerEntry:
     model_sha256: str
 
 
-def trials_of(cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution]) -> list[TrialRecord]:
-    """Pair what was asked with what was read."""
+def trials_of(
+    cell: Cell, samples: Sequence[Sample], solutions: Sequence[Solution], answer: str | None = None
+) -> list[TrialRecord]:
+    """Pair what was asked with what was read; of sums, what ``answer`` says."""
     return [
-        TrialRecord(cell.id, sample.id, sample.text, solution.text, round(solution.confidence, 6), solution.failure)
+        TrialRecord(
+            cell=cell.id,
+            sample=sample.id,
+            truth=truth_of(sample.text, answer),
+            text=truth_of(solution.text, answer),
+            confidence=round(solution.confidence, 6),
+            failure=solution.failure,
+        )
         for sample, solution in zip(samples, solutions, strict=True)
     ]
 

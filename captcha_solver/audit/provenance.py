@@ -40,6 +40,9 @@ class Provenance:
     keras_backend: Annotated[str | None, said("What Keras ran on; null where nothing needed Keras.")]
     device: Annotated[Literal["cpu", "gpu"], said("What attackers were trained on. Reading is always done on a CPU.")]
     written_at: Annotated[str, said("When the audit wrote it, UTC; computing the report anew leaves it as it is.")]
+    answer: Annotated[str | None, said("Of sums, what counted: expression or result; null: the texts as they are.")] = (
+        None
+    )
 
 
 def provenance_here(subject: Subject, split: Split, settings: AuditSettings) -> Provenance:
@@ -59,6 +62,7 @@ def provenance_here(subject: Subject, split: Split, settings: AuditSettings) -> 
         packages={name: found for name in PACKAGES if (found := _version(name))},
         keras_backend=backend_and_device()[0],
         device=backend_and_device()[1],
+        answer=settings.answer,
         written_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
 

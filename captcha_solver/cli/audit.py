@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from captcha_solver.audit_settings import AuditSettings, Prices, parse_budgets
-from captcha_solver.cli.options import takes
+from captcha_solver.cli.options import answer_option, takes
 from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table
 from captcha_solver.errors import OptionError
 from captcha_solver.terminal import is_watched, status_line
@@ -36,6 +36,7 @@ class AuditOptions:
     seed: int
     command: str | None
     exact_case: bool
+    answer: str | None
     improve: bool
     price_core_hour: float
     price_label: float
@@ -54,6 +55,7 @@ class AuditOptions:
             seed=self.seed,
             fold_case=not self.exact_case,
             prices=Prices(self.price_core_hour, self.price_label, self.price_attempt),
+            answer=self.answer,
         )
 
 
@@ -72,6 +74,7 @@ class AuditOptions:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), metavar="S")
 @click.option("--command", metavar="'PROGRAM ...'", help="A program that draws: takes {count}, {out}, {seed}.")
 @click.option("--exact-case", is_flag=True, help="Upper and lower case are different letters.")
+@answer_option()
 @click.option("--improve", is_flag=True, help="Draw what the advice amounts to, and attack that too.")
 @click.option("--price-core-hour", default=0.05, show_default=True, type=click.FloatRange(min=0))
 @click.option("--price-label", default=0.002, show_default=True, type=click.FloatRange(min=0))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from captcha_solver.arithmetic.expressions import answer_of
 from captcha_solver.charset import shown
 from captcha_solver.cli.options import charset_option, takes
 from captcha_solver.cli.output import DONE, NOT_ALL, show_table, warn_each
@@ -189,11 +190,17 @@ def doctor(runtime: str) -> int:
     return NOT_ALL if wrong else DONE
 
 
+def _label(design: Design, text: str) -> str:
+    """What a drawn image is labelled with: of a sum, perhaps its result."""
+    sums = design.lettering.sums
+    return text if sums is None or sums.label != "result" else answer_of(text, "result") or text
+
+
 def _drawn(design: Design, count: int, seed: int, done: Callable[[int], None]) -> Iterator[Sample]:
     """Image i is the same however many are drawn."""
     from captcha_solver.designs.drawing.draw import draw_run
 
     digits = max(5, len(str(count - 1)))
     for index, drawing in zip(range(count), draw_run(design, seed), strict=False):
-        yield Sample(f"{index:0{digits}}", encode_png(drawing.image), drawing.text, design.name, seed)
+        yield Sample(f"{index:0{digits}}", encode_png(drawing.image), _label(design, drawing.text), design.name, seed)
         done(1)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from captcha_solver.arithmetic.expressions import ANSWERS
 from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.voting import USUAL
 
@@ -51,6 +52,7 @@ class ReadingOptions:
     charset: str | None
     length: str | None
     views: str
+    answer: str | None
 
 
 def charset_option(help_text: str) -> Callable[[CommandT], CommandT]:
@@ -64,18 +66,25 @@ def _only_one(context: click.Context, option: click.Parameter, given: tuple[str,
     return given[0] if given else None
 
 
+def answer_option() -> Callable[[CommandT], CommandT]:
+    """--answer: for images of small sums."""
+    told = "The texts are sums, as 3+4=?: answer with the expression in one form, or with its result."
+    return click.option("--answer", type=click.Choice(ANSWERS), help=told)
+
+
 def text_options() -> tuple[Callable[[CommandT], CommandT], ...]:
-    """--charset, --length and --views: what all commands take that have images read."""
+    """--charset, --length, --views and --answer: what all commands take that have images read."""
     views = "In how many views (1-7) an image is read; auto: in all where the first reading is unsure."
     return (
         charset_option("What may be in the texts: digits, lower+digits, cyrillic, a-z0-9, ... or the characters."),
         click.option("--length", metavar="N|A-B", help="How long the texts are, if known: 4, or 4-6."),
         click.option("--views", default=USUAL, show_default=True, metavar="auto|N", help=views),
+        answer_option(),
     )  # fmt: skip
 
 
 def reading_options(command: CommandT) -> CommandT:
-    """--model, --runtime, --charset, --length and --views: what both reading commands take."""
+    """--model, --runtime and ``text_options``: what both reading commands take."""
     options = (
         click.option("--model", default="sliding", show_default=True, metavar="NAME|PATH",
                      help="sliding, segmented, digits, or the folder of a bundle."),

@@ -107,6 +107,8 @@ def _options(subject: Subject, request: QueueRequest) -> dict[str, str]:
         "price_label": repr(float(settings.prices.label)),
         "price_attempt": repr(float(settings.prices.attempt)),
     }
+    if settings.answer is not None:
+        options["answer"] = settings.answer
     if settings.minutes is not None:
         options["minutes"] = repr(float(settings.minutes))
     if NAME.fullmatch(subject.name):

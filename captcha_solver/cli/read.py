@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from captcha_solver import __version__
+from captcha_solver.arithmetic.expressions import parse_expression
 from captcha_solver.attempt import attempt
 from captcha_solver.charset import Charset, both_cases, parse_charset, shown
 from captcha_solver.cli.options import ReadingOptions, reading_options, takes
@@ -115,7 +116,7 @@ def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: st
         warn_each([f"{dataset.name}: {note}" for note in notes], kind="note")
         with counting_bar(dataset.name, len(dataset.samples)) as done:
             trials = run_trials(solver, dataset.samples, done=done)
-        wrong = _problems(dataset, trials, solver.recognizer.charset, fold_case)
+        wrong = _problems(dataset, trials, solver)
         warn_each([f"{dataset.name}: {line}" for line in wrong])
         problems += wrong
         scores.append(Measured(score_trials(dataset.name, trials, fold_case=fold_case), dataset.sha256, len(wrong)))
@@ -138,6 +139,7 @@ def _solver(options: ReadingOptions, *, fold_case: bool = False) -> Solver:
         length=options.length,
         views=options.views,
         fold_case=fold_case,
+        answer=options.answer,
     )
     own = solver.recognizer.charset
     known = Charset(both_cases(own.symbols)) if fold_case else own
@@ -210,10 +212,15 @@ def _datasets(folders: Sequence[str], limit: int | None) -> tuple[list[Dataset],
     return datasets, problems
 
 
-def _problems(dataset: Dataset, trials: Sequence[Trial], charset: Charset, fold_case: bool) -> list[str]:
+def _problems(dataset: Dataset, trials: Sequence[Trial], solver: Solver) -> list[str]:
     """All that keeps single images from being scored as they should; each stays in the denominator."""
     problems = list(dataset.problems)
-    count, characters = unknown_characters(dataset.samples, charset, fold_case=fold_case)
+    charset, known = solver.recognizer.charset, solver.constraints
+    count, characters = unknown_characters(dataset.samples, charset, fold_case=known.fold_case)
+    no_sums = [s for s in dataset.sound if known.answer == "expression" and parse_expression(s.text) is None]
+    if no_sums:
+        example = f"{no_sums[0].text!r} of {no_sums[0].id}"
+        problems.append(f"{len(no_sums)} labels are no expressions, such as {example}: not solved")
     if count:
         problems.append(f"{count} labels hold characters the model does not have ({characters}): not solved")
     broken = [trial for trial in unreadable(trials) if trial.sample_id not in dataset.missing]
@@ -267,6 +274,7 @@ def _as_json(scores: Sequence[Measured], solver: Solver, fold_case: bool) -> dic
         "length": constraints.length_text() or None,
         "views": solver.views.most if solver.views.always else "auto",
         "fold_case": fold_case,
+        "answer": constraints.answer,
         "seed": None,  # nothing is drawn at random when a folder is scored
         "version": __version__,
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from captcha_solver.arithmetic.expressions import truth_of
 from captcha_solver.charset import parse_charset
 from captcha_solver.cli.options import takes, text_options, with_options
 from captcha_solver.cli.output import (
@@ -51,6 +52,7 @@ class SubmitRequest:
     length: str | None
     fold_case: bool
     views: str
+    answer: str | None
 
     def __post_init__(self) -> None:
         if self.charset is not None:
@@ -65,7 +67,7 @@ class SubmitRequest:
         if not fit:
             names = ", ".join(model.name for model in offered)
             raise OptionError(f"expected a model of the service ({names}), received {self.model!r}")
-        return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views)
+        return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views, self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class SubmitCommand:
     charset: str | None
     length: str | None
     views: str
+    answer: str | None
     fold_case: bool
     form: str
     part_images: int
@@ -118,7 +121,9 @@ def submit(context: click.Context, /, folders: tuple[str, ...], options: SubmitC
     Where a folder has a labels.csv, the answers are scored. Without --wait it prints the ids of the jobs and ends.
     Run again, the same command resumes the same jobs; so Ctrl-C stops only the waiting.
     """
-    asked = SubmitRequest(options.model, options.charset, options.length, options.fold_case, options.views)
+    asked = SubmitRequest(
+        options.model, options.charset, options.length, options.fold_case, options.views, options.answer
+    )
     limits = ParcelLimits(options.part_images, options.part_mib * MIB)
     surveys, problems = _surveys(folders, limits)
     warn_each(problems, kind="warning" if surveys else "error")
@@ -192,7 +197,8 @@ def _wait(
                 if solution.failure:
                     problems.append(f"{file}: {solution.failure}")
                 if entry.label is not None:
-                    trials[folder].append(Trial(entry.file, entry.label, options.model.name, solution))
+                    truth = truth_of(entry.label, options.answer)
+                    trials[folder].append(Trial(entry.file, truth, options.model.name, solution))
     warn_each(problems)
     _score(cut, trials, options, form)
     return problems

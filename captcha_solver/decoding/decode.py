@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from captcha_solver.arithmetic.expressions import parse_answer
 from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset, shown
 from captcha_solver.decoding.ctc import align, best_text
 from captcha_solver.decoding.probabilities import Run, log_softmax, runs
@@ -26,15 +27,18 @@ SURE = float(np.log(0.5))
 class Constraints:
     """What is known of a text beforehand; ``None`` means unknown. ``charset``: as ``parse_charset`` takes it.
 
-    ``fold_case``: upper and lower case are the same letter, so that a charset allows both.
+    ``fold_case``: upper and lower case are the same letter, so that a charset allows both. ``answer``: the text is a
+    sum, and the answer to it the ``expression`` in one form, or its ``result``.
     """
 
     charset: str | None = None
     min_length: int | None = None
     max_length: int | None = None
     fold_case: bool = False
+    answer: str | None = None
 
     def __post_init__(self) -> None:
+        parse_answer(self.answer)
         shortest = 1 if self.min_length is None else self.min_length
         if shortest < 1 or (self.max_length is not None and self.max_length < shortest):
             raise OptionError(

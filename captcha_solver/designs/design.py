@@ -36,10 +36,27 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """Texts that are sums: one of ``signs``, numbers 0 to ``largest``, ``written`` in digits or in a language's words.
+
+    ``endings``: what asks for the result, "=?" or nothing. ``spaced_probability``: how often blanks stand between the
+    parts. ``label``: whether a drawn image is labelled with the ``expression`` or its ``result``. None is below 0.
+    """
+
+    signs: tuple[str, ...]
+    largest: int
+    written: tuple[str, ...]
+    endings: tuple[str, ...]
+    spaced_probability: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lettering:
     """What is written: one of ``charsets`` and of ``lengths`` (lowest, highest) an image, sized to the canvas height.
 
-    A text is cut short where its characters would have less than ``min_pitch_px`` of the canvas width each.
+    A text is cut short where its characters would have less than ``min_pitch_px`` of the canvas width each. With
+    ``sums`` the texts are those, and the one charset has all that they can be written with.
     """
 
     charsets: tuple[str, ...]
@@ -47,6 +64,7 @@ class Lettering:
     size_fraction: Range
     fit_fraction: float
     min_pitch_px: float
+    sums: Sums | None = None
 
     @property
     def min_length(self) -> int:

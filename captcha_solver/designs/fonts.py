@@ -25,6 +25,8 @@ ALNUM = NAMED["alnum"]
 CACHED_MASKS = 98304  # about 2 KB each: all of every face at the sizes that glyphs are cached at, and some more
 CACHED_FONTS = 2048
 LARGEST_PX = 512
+BLANK = " "  # between words: it moves the pen, and leaves no ink
+NO_INK = np.zeros((1, 1), np.uint8)
 FILE = "file"  # the kind of a face that a design brings along
 FONT_FILES = frozenset((".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"))
 PROBE_PX = 24  # at which a font file is asked what it draws
@@ -56,6 +58,8 @@ class Family:
         return "".join(sorted(char for char in set(characters(text)) if not all(map(self._has, char))))
 
     def _has(self, char: str) -> bool:
+        if char == BLANK:
+            return True
         return _in_file(self.name, char) if self.kind == FILE else char in self.charset
 
 
@@ -182,6 +186,8 @@ def glyph_mask(family: str, char: str, size_px: int, crisp: bool = False) -> Gly
     if len(characters(char)) != 1 or face.lacks(char):
         raise DesignError(f"{family} draws {compact(face.charset) or 'other characters'}, received {char!r}")
     font = load_font(family, size_px, len(char) > 1)
+    if char == BLANK:
+        return GlyphMask(NO_INK, 0, 1, float(font.getlength(char)))
     left, top, right, bottom = (int(edge) for edge in font.getbbox(char, anchor="ls"))
     canvas = Image.new("L", (right - left + 2, bottom - top + 2))
     pen = ImageDraw.Draw(canvas)

@@ -22,6 +22,7 @@ from captcha_solver.designs.fonts import (
 from captcha_solver.designs.knobs import MAX_SEVERITY, NOMINAL_SEVERITY, check_value, knobs_of
 from captcha_solver.designs.places import data_folder
 from captcha_solver.designs.section import Section
+from captcha_solver.designs.sums import KEYS, LONGEST_SUM, sums_of, symbols_of
 from captcha_solver.errors import CaptchaSolverError, DesignError
 
 LARGEST_SIDE_PX = 1000
@@ -96,20 +97,31 @@ def _canvas(section: Section) -> Canvas:
 
 
 def _lettering(section: Section) -> Lettering:
-    section.allow("charset", "length", "size_fraction", "fit_fraction", "min_pitch_px")
+    kind = section.string("kind", "random")
+    if kind not in ("random", "expression"):
+        raise section.fail("kind", f"expected random or expression, received {kind!r}")
+    sums = sums_of(section) if kind == "expression" else None
+    own = KEYS if sums else ("kind", "charset", "length")
+    section.allow(*own, "size_fraction", "fit_fraction", "min_pitch_px")
+    charsets = [symbols_of(sums)] if sums else _charsets(section)
+    return Lettering(
+        charsets=tuple(charsets),
+        lengths=((1, LONGEST_SUM),) if sums else _lengths(section),
+        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.03, 2),
+        fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
+        min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
+        sums=sums,
+    )
+
+
+def _charsets(section: Section) -> list[str]:
     charsets = []
     for spec in section.strings("charset", ("lower+digits",)):
         try:
             charsets.append(parse_charset(spec).symbols)
         except CaptchaSolverError as error:
             raise section.fail("charset", str(error)) from None
-    return Lettering(
-        charsets=tuple(charsets),
-        lengths=_lengths(section),
-        size_fraction=section.range("size_fraction", Range(0.6, 0.75), 0.03, 2),
-        fit_fraction=section.number("fit_fraction", 0.94, 0.2, 1.3),
-        min_pitch_px=section.number("min_pitch_px", 0, 0, 100),
-    )
+    return charsets
 
 
 def _lengths(section: Section) -> tuple[tuple[int, int], ...]:

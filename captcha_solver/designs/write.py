@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import tomlkit
 
 from captcha_solver.charset import spelt
-from captcha_solver.designs.design import Design, DistortionSpec, Fonts, Palette, Range
+from captcha_solver.designs.design import Design, DistortionSpec, Fonts, Lettering, Palette, Range
 from captcha_solver.designs.fonts import is_font_file
 from captcha_solver.designs.knobs import knobs_of
 from captcha_solver.errors import DesignError
@@ -25,8 +26,7 @@ def to_toml(design: Design) -> str:
         **_style(design),
         "canvas": {"width_px": _span(design.canvas.width_px), "height_px": _span(design.canvas.height_px)},
         "text": {
-            "charset": [spelt(charset) for charset in lettering.charsets],
-            "length": [f"{low}-{high}" for low, high in lettering.lengths],
+            **_written(lettering),
             "size_fraction": _span(lettering.size_fraction),
             "fit_fraction": lettering.fit_fraction,
             "min_pitch_px": lettering.min_pitch_px,
@@ -37,6 +37,13 @@ def to_toml(design: Design) -> str:
     if design.distortions:
         document["distortion"] = [_distortion(spec) for spec in design.distortions]
     return tomlkit.dumps(document)
+
+
+def _written(lettering: Lettering) -> Table:
+    if lettering.sums is None:
+        charsets = [spelt(charset) for charset in lettering.charsets]
+        return {"charset": charsets, "length": [f"{low}-{high}" for low, high in lettering.lengths]}
+    return {"kind": "expression", **msgspec.to_builtins(lettering.sums)}
 
 
 def _fonts(fonts: Fonts) -> Table:

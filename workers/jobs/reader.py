@@ -68,7 +68,7 @@ class Reader:
             return _refusals(uploads, indexes, "bad_option", str(error))
         solutions = iter(solver.solve_batch([upload.image for upload in uploads if upload.refused is None]))
         return [
-            answer(index, upload.name, upload.label, next(solutions), fold_case=options.fold_case)
+            answer(index, upload.name, upload.label, next(solutions), options)
             if upload.refused is None
             else refusal(index, upload.name, upload.label, code="not_base64", detail=upload.refused)
             for index, upload in zip(indexes, uploads, strict=True)
@@ -82,7 +82,7 @@ class Reader:
         shortest, longest = (None, None) if length is None else parse_length(length)
         own = spelt(recognizer.alphabet) if recognizer.alphabet else None
         charset = own if options.charset is None else options.charset
-        constraints = Constraints(charset, shortest, longest, options.fold_case)
+        constraints = Constraints(charset, shortest, longest, options.fold_case, options.answer)
         return Solver(recognizer, constraints, parse_views(options.views, recognizer.views))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from captcha_solver.arithmetic.expressions import truth_of
 from captcha_solver.folders.labels_csv import LabelUse
 from captcha_solver.texts import same_text
 from captcha_solver.types import Solution
@@ -54,6 +55,7 @@ class StoredOptions:
     length: str | None = None
     fold_case: bool = False
     views: str = "1"
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +127,31 @@ class Answer:
     body: str  # the result item, JSON
 
 
-def answer(index: int, name: str, label: str | None, solution: Solution, *, fold_case: bool = False) -> Answer:
-    """The answer that ``solution`` gives to the image ``index`` of a job."""
+def answer(index: int, name: str, label: str | None, solution: Solution, asked: StoredOptions) -> Answer:
+    """The answer that ``solution`` gives to the image ``index`` of a job, read as ``asked`` for."""
     error = {"code": "unreadable", "detail": solution.failure} if solution.failure else None
-    return _answer(index, name, label, solution, error, fold_case)
+    correct = None
+    if label is not None:
+        truth = truth_of(label, asked.answer)
+        correct = not error and same_text(truth, solution.text, fold_case=asked.fold_case)
+    return _answer(index, name, (label, correct), solution, error)
 
 
 def refusal(index: int, name: str, label: str | None, *, code: str, detail: str) -> Answer:
     """The answer to an image that could not be read at all, with the reason."""
-    return _answer(index, name, label, None, {"code": code, "detail": detail}, False)
+    return _answer(index, name, (label, None if label is None else False), None, {"code": code, "detail": detail})
 
 
 def _answer(
-    index: int, name: str, label: str | None, solution: Solution | None, error: dict[str, str] | None, fold_case: bool
+    index: int,
+    name: str,
+    judged: tuple[str | None, bool | None],
+    solution: Solution | None,
+    error: dict[str, str] | None,
 ) -> Answer:
+    """``judged``: what was expected, and whether it was read; None and None where nothing is known."""
+    label, correct = judged
     text = solution.text if solution and not error else None
-    correct = None if label is None else text is not None and same_text(label, text, fold_case=fold_case)
     item: dict[str, Any] = {
         "index": index,
         "id": name,

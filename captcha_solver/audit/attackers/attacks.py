@@ -39,6 +39,7 @@ class AttackInputs:
     seed: int
     folder: Path
     fold_case: bool = True
+    answer: str | None = None
     until: float = math.inf
 
 

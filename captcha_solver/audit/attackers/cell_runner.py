@@ -52,7 +52,7 @@ class CellRunner:
             self.legibility([cell.condition])  # now, while the time that it takes is counted
         return Result(
             cell=cell,
-            trials=trials_of(cell, tested, solutions),
+            trials=trials_of(cell, tested, solutions, self.settings.answer),
             train_core_s=round(prepared.core_s, 1),
             train_accuracy=prepared.train_accuracy,
             ms_per_solve=round(sum(each.elapsed_ms for each in solutions) / max(len(solutions), 1), 3),
@@ -100,6 +100,7 @@ class CellRunner:
                 seed=self.settings.seed + cell.seed,
                 folder=folder,
                 fold_case=self.settings.fold_case,
+                answer=self.settings.answer,
                 until=until,
             )
             self._prepared[key] = ATTACKS[cell.attack].prepare(cell.labels, inputs)

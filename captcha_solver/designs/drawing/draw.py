@@ -14,6 +14,7 @@ from captcha_solver.designs.drawing.scene import FloatArray, Scene
 from captcha_solver.designs.drawing.styles import style_of
 from captcha_solver.designs.drawing.text_layer import draw_texts
 from captcha_solver.designs.knobs import PageDistortion, Phase, SceneDistortion
+from captcha_solver.designs.sums import LONGEST_SUM, random_sum
 from captcha_solver.errors import DesignError
 from captcha_solver.symbols import as_read, characters, left_to_right, reading_order
 from captcha_solver.types import Rgb
@@ -110,6 +111,8 @@ def draw_run(design: Design, seed: int, start: int = 0) -> Iterator[Drawing]:
 def random_texts(design: Design, count: int, rng: np.random.Generator) -> list[str]:
     """Texts as the design asks for them."""
     lettering = design.lettering
+    if lettering.sums is not None:
+        return [random_sum(lettering.sums, rng) for _ in range(count)]
     charsets = rng.integers(len(lettering.charsets), size=count).tolist()
     spans = np.array(lettering.lengths)
     if len(spans) > 1:
@@ -138,6 +141,8 @@ def _page(design: Design, texts: Sequence[str | None], rng: np.random.Generator)
     height = np.round(design.canvas.height_px.draw_many(rng, n))
     size_px = design.lettering.size_fraction.draw_many(rng, n) * height
     room = np.floor(width[:, 0] / max(design.lettering.min_pitch_px, 1e-3)).astype(int).tolist()
+    if design.lettering.sums is not None:  # half of a sum is none
+        room = [LONGEST_SUM] * n
     written = [
         left_to_right("".join(characters(free)[: max(1, most)]) if text is None else _drawable(design, text))
         for text, free, most in zip(texts, random, room, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import Charset
-from captcha_solver.designs.fonts import faces_for, faces_with_all, glyph_mask
+from captcha_solver.designs.fonts import BLANK, faces_for, faces_with_all, glyph_mask
 from captcha_solver.segmented.lattice import normalise
 
 Crop = NDArray[np.float32]
@@ -38,7 +38,7 @@ def junk_crop(rng: np.random.Generator, symbols: Sequence[str], glyph_px: int) -
 @cache
 def faces_with(char: str) -> tuple[str, ...]:
     """Names of the faces that draw ``char``, the ``wide`` ones left out."""
-    return faces_with_all(faces_for(char), char)
+    return () if char == BLANK else faces_with_all(faces_for(char), char)
 
 
 def warp(rng: np.random.Generator, picture: Crop) -> Crop:

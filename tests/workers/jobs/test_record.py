@@ -112,13 +112,16 @@ def test_ids_sort_by_time() -> None:
     assert first != second
 
 
+ASKED = StoredOptions("sliding")
+
+
 def solved(text: str, failure: str | None = None) -> Solution:
     characters = tuple(Character(char, 0.12345678, (1.0, 2.346)) for char in text)
     return Solution(Reading(text, characters, 0.98765432), "fake", "f" * 64, 1.23456, failure, views=7, frames=4)
 
 
 def test_an_answer_by_hand() -> None:
-    found = answer(3, "é.png", None, solved("Ab"))
+    found = answer(3, "é.png", None, solved("Ab"), ASKED)
     assert (found.index, found.failed, found.correct) == (3, False, None)
     assert found.body == (
         '{"index":3,"id":"é.png","status":"solved","text":"Ab","confidence":0.987654,"characters":['
@@ -128,7 +131,7 @@ def test_an_answer_by_hand() -> None:
 
 
 def test_an_unreadable_image_by_hand() -> None:
-    found = answer(0, "a", "Ab", solved("", "no text found"))
+    found = answer(0, "a", "Ab", solved("", "no text found"), ASKED)
     assert (found.failed, found.correct) == (True, False)
     assert found.body == (
         '{"index":0,"id":"a","status":"failed","text":null,"confidence":null,"characters":[],"elapsed_ms":1.235,'
@@ -159,6 +162,19 @@ def test_a_refusal_by_hand() -> None:
     ],
 )
 def test_labels_are_compared(text: str, label: str | None, fold_case: bool, correct: bool | None) -> None:
-    found = answer(0, "a", label, solved(text), fold_case=fold_case)
+    found = answer(0, "a", label, solved(text), replace(ASKED, fold_case=fold_case))
     assert found.correct is correct
     assert json.loads(found.body).get("correct") is correct
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "answer_", "correct"),
+    [
+        ("7", "3+4=?", "result", True),
+        ("7", "7", "result", True),
+        ("8", "3+4", "result", False),
+        ("3+4", "3 + 4 =", "expression", True),
+    ],
+)
+def test_labels_of_sums_may_be_the_sum_or_its_result(text: str, label: str, answer_: str, correct: bool) -> None:
+    assert answer(0, "a", label, solved(text), replace(ASKED, answer=answer_)).correct is correct
