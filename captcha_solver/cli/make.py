@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from captcha_solver.arithmetic.expressions import answer_of
+from captcha_solver.arithmetic.expressions import ANSWERS, answer_of
 from captcha_solver.charset import shown
 from captcha_solver.cli.options import charset_option, takes
 from captcha_solver.cli.output import DONE, NOT_ALL, show_table, warn_each
@@ -59,6 +59,7 @@ class TrainCommand:
     network: str | None
     teacher: str | None
     charset: str | None
+    answer: str | None
     labels: int | None
     minutes: float | None
     steps: int | None
@@ -87,6 +88,11 @@ class TrainCommand:
 )
 @click.option("--teacher", metavar="NAME|PATH", help="A larger sliding model to learn from as well (distillation).")
 @charset_option("The characters of the texts, as solve takes them; without it those of labels and designs.")
+@click.option(
+    "--answer",
+    type=click.Choice(ANSWERS),
+    help="result: labels are the results of sums, as 7 for 3+4=?; the sums are found by the model it starts --from.",
+)
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
@@ -146,6 +152,7 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
         network=options.network,
         teacher=options.teacher,
         charset=options.charset,
+        answer=options.answer,
     )
     path = run(request)
     click.echo(f"bundle written to {path}")

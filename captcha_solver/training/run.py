@@ -8,16 +8,21 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
+from captcha_solver.arithmetic.expressions import parse_answer
 from captcha_solver.charset import parse_charset, spelt
+from captcha_solver.dataset import writable_folder
 from captcha_solver.errors import OptionError
-from captcha_solver.models.bundle import Bundle, load_bundle, shipped_bundles
+from captcha_solver.models.bundle import MANIFEST, Bundle, load_bundle, shipped_bundles
 from captcha_solver.models.save import amend_bundle
+from captcha_solver.training.checkpoint import FOLDER
 from captcha_solver.training.loop import train
 from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.task import TrainSettings
 
 DEFAULTS = TrainSettings(minutes=30.0)
 ENDLESS = 10**9
+FIRST_SHARE = 0.25  # of the budget, for the model that finds the sums
+USUAL_MINUTES = 10.0
 READING = ("sliding", "segmented")  # the routes that read texts
 
 
@@ -40,7 +45,8 @@ class TrainRequest:
     """What to train: folders, or designs by name or path; ``labels`` limits how many of a folder are used.
 
     ``network`` and ``teacher`` are the sliding route's; a teacher is a larger model to learn from as well. ``charset``:
-    the characters of the texts, as ``parse_charset`` takes them; without it those of labels and designs.
+    the characters of the texts, as ``parse_charset`` takes them; without it those of labels and designs. ``answer``:
+    ``result`` where labels may be the results of the sums in the images.
     """
 
     sources: tuple[str, ...]
@@ -52,6 +58,7 @@ class TrainRequest:
     network: str | None = None
     teacher: str | None = None
     charset: str | None = None
+    answer: str | None = None
 
 
 def run(request: TrainRequest) -> Path:
@@ -68,6 +75,8 @@ def run(request: TrainRequest) -> Path:
         raise OptionError(
             f"expected a charset for the routes {' and '.join(READING)}, received one for {request.route}"
         )
+    if request.answer is not None and request.route != "sliding":
+        raise OptionError(f"expected an answer for the route sliding alone, received one for {request.route}")
     start = None if request.start_from is None else _bundle(request.start_from)
     bundle = TASKS[request.route](request, start)
     if request.charset is not None:
@@ -121,6 +130,8 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
     from captcha_solver.training.tasks.distil import DistilTask
     from captcha_solver.training.tasks.sliding import SlidingTask
 
+    if parse_answer(request.answer) == "result":
+        request = with_sums(request, start)
     few = start is not None and is_few([parse_source(each) for each in request.sources], request.labels)
     settings = settings_for(request.options, FEW_SETTINGS if few else DEFAULTS)
     teacher = None if request.teacher is None else _bundle(request.teacher)
@@ -142,6 +153,37 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
     if few and start is not None:
         return finetune(task, request.out, settings, start)
     return train(task, request.out, settings, start_from=start)
+
+
+def with_sums(request: TrainRequest, start: Bundle | None) -> TrainRequest:
+    """The same training on folders whose labels are the sums themselves, found from their results.
+
+    A quarter of the budget is for a first model, of the sums that ``start`` reads surely: it then reads all of them.
+    """
+    from captcha_solver.training.recipes.sums import LIKELY, SURE, written_out
+
+    if start is None:
+        raise OptionError("learning from results needs a model that reads the sums: train --from one")
+    folder = writable_folder(request.out) / FOLDER
+    first = folder / "first"
+    own = _shorter(request.options, FIRST_SHARE)
+    sources = written_out(request.sources, start, folder / "sure", (SURE, request.labels))
+    early = replace(request, sources=sources, out=first, options=own, answer=None, labels=None)
+    reader = load_bundle(first) if (first / MANIFEST).is_file() else TASKS[request.route](early, start)
+    sources = written_out(request.sources, reader, folder / "all", (LIKELY, request.labels))
+    rest = _shorter(request.options, 1 - FIRST_SHARE)
+    return replace(request, sources=sources, options=rest, answer=None, labels=None)
+
+
+def _shorter(options: TrainOptions, share: float) -> TrainOptions:
+    """A share of the budget; of the usual one where none is asked for."""
+    if options.minutes is None and options.max_steps is None:
+        return replace(options, minutes=share * USUAL_MINUTES)
+    return replace(
+        options,
+        minutes=None if options.minutes is None else share * options.minutes,
+        max_steps=None if options.max_steps is None else max(1, round(share * options.max_steps)),
+    )
 
 
 def _locator(request: TrainRequest, start: Bundle | None) -> Bundle:

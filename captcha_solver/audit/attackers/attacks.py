@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from captcha_solver.attempt import attempt
 from captcha_solver.audit.cells import UNLIMITED
 from captcha_solver.errors import SetupError
 from captcha_solver.image import encode_png, read_image
+from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
 from captcha_solver.solver import CHUNK, NO_TEXT, Solver, load_solver
 from captcha_solver.training.recipes.steps import Tuned, steps_for, tune
@@ -85,6 +86,8 @@ class ModelAttack:
         if labels == 0:
             solver = load_solver(self.name, runtime="onnx")
             return PreparedAttack(_solving(solver), solver.recognizer.model_sha256)
+        if inputs.answer == "result" and inputs.labelled:
+            inputs = replace(inputs, labelled=_sums(inputs.labelled))
         tuned = self._trained(labels, inputs)
         read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=inputs.fold_case))
         recalled = inputs.labelled[:MOST_RECALLED]
@@ -150,6 +153,14 @@ class Ddddocr:
 STOCK: tuple[Attack, ...] = (Tesseract(), Ddddocr())
 MODELS: tuple[Attack, ...] = (ModelAttack("segmented"), ModelAttack("sliding"))
 ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS)}
+
+
+def _sums(labelled: Sequence[Sample]) -> Sequence[Sample]:
+    """Images labelled with results, labelled with the sums that give them, as the shipped model reads them."""
+    from captcha_solver.training.recipes.sums import LIKELY, expressions_in
+
+    reader = load_bundle(shipped_bundles()["sliding"])
+    return [each.sample for each in expressions_in(labelled, reader) if each.posterior >= LIKELY]
 
 
 def accuracy(labelled: Sequence[Sample], solutions: Sequence[Solution], *, fold_case: bool) -> float | None:
