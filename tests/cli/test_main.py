@@ -30,14 +30,15 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
 
     def load(
-        model: str, *, runtime: str, charset: str | None, length: str | None, views: str, fold_case: bool
+        model: str, *, runtime: str, charset: str | None, length: str | None, views: str, fold_case: bool,
+        answer: str | None = None,
     ) -> Solver:
         asked.append({
             "model": model, "runtime": runtime, "charset": charset, "length": length, "views": views,
-            "fold_case": fold_case,
+            "fold_case": fold_case, "answer": answer,
         })  # fmt: skip
         low, high = parse_length(length) if length else (None, None)
-        return Solver(FakeRecognizer(TEXTS), Constraints(charset, low, high, fold_case))
+        return Solver(FakeRecognizer(TEXTS), Constraints(charset, low, high, fold_case, answer))
 
     monkeypatch.setattr(captcha_solver.cli.read, "load_solver", load)
     return asked
@@ -185,7 +186,7 @@ def test_what_is_known_is_passed_on(shell: Shell, pictures: Path, fake_model: li
     assert code == 0
     assert json.loads(out)["text"] == "eta"
     assert fake_model == [{
-        "model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2", "fold_case": False,
+        "model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2", "fold_case": False, "answer": None,
     }]  # fmt: skip
 
 
