@@ -34,7 +34,8 @@ READING: dict[str, Any] = {  # ReadingOptions, as a query and a form can say the
     "answer": {"type": "string", "enum": list(ANSWERS)},
 }
 WEBHOOK: dict[str, Any] = {"type": "string", "maxLength": 2000}
-JOB_QUERY: dict[str, Any] = {**READING, "webhook": WEBHOOK}
+JOB_READING: dict[str, Any] = {**READING, "infer": {"type": "boolean"}}  # JobOptions besides
+JOB_QUERY: dict[str, Any] = {**JOB_READING, "webhook": WEBHOOK}
 SOLVE_FORM: dict[str, Any] = {
     "type": "object",
     "properties": {"file": FILE, **READING},
@@ -45,7 +46,7 @@ JOB_FORM: dict[str, Any] = {
     "type": "object",
     "properties": {
         "files[]": {"type": "array", "items": FILE, "minItems": 1, "description": "1,000 at most"},
-        **READING,
+        **JOB_READING,
         "labels": {"$ref": "#/components/schemas/Labels"},
         "metadata": {"$ref": "#/components/schemas/Metadata"},
         "webhook": WEBHOOK,
@@ -62,6 +63,7 @@ AUDIT_QUERY: dict[str, Any] = {  # AuditOptions, as a query can say them
     "seed": {"type": "integer", "minimum": 0, "maximum": 2**31},
     "fold_case": {"type": "boolean"},
     "answer": {"type": "string", "enum": list(ANSWERS)},
+    "infer": {"type": "boolean"},
     "improve": {"type": "boolean"},
     "price_core_hour": PRICE,
     "price_label": PRICE,

@@ -87,6 +87,7 @@ def job_out(job: Job, counts: Counts) -> JobOut:
         charset=job.options.charset,
         length=job.options.length,
         views=job.options.views,
+        infer=job.options.infer,
         answer=job.options.answer,
         score=score_out(counts, 0 if job.label_use is None else job.label_use.rows - job.label_use.used),
         labels=None if job.label_use is None else LabelUseOut(**asdict(job.label_use)),

@@ -38,7 +38,8 @@ class Prices:
 class AuditSettings:
     """``minutes`` bounds an audit: what does not fit in is left out, and named.
 
-    ``answer``: the texts are sums, and what counts is the ``expression`` or its ``result``.
+    ``answer``: the texts are sums, and what counts is the ``expression`` or its ``result``. ``infer``: models infer
+    length and characters of the texts from their own answers to all tested images.
     """
 
     budgets: tuple[int, ...] = BUDGETS
@@ -49,6 +50,7 @@ class AuditSettings:
     prices: Prices = field(default_factory=Prices)
     scope: Scope = Scope.FULL
     answer: str | None = None
+    infer: bool = False
 
     def __post_init__(self) -> None:
         parse_answer(self.answer)

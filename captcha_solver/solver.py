@@ -17,6 +17,7 @@ from captcha_solver.imaging.picture_bytes import PictureLike, picture_bytes
 from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
 from captcha_solver.recognizers import Recognizer, load_recognizer
+from captcha_solver.text_prior import TextPrior, prior_from
 from captcha_solver.types import Reading, Rgb, Solution
 from captcha_solver.views import View, further_views
 from captcha_solver.voting import USUAL, ViewSettings, parse_views, vote
@@ -39,12 +40,31 @@ class Solver:
     """Reads images with one recognizer; what is known of their texts narrows the decoding."""
 
     def __init__(
-        self, recognizer: Recognizer, constraints: Constraints | None = None, views: ViewSettings | None = None
+        self,
+        recognizer: Recognizer,
+        constraints: Constraints | None = None,
+        views: ViewSettings | None = None,
+        prior: TextPrior | None = None,
     ) -> None:
         self.recognizer = recognizer
+        self.prior = prior or TextPrior()
         self.constraints = constraints or Constraints()
         self.views = views or ViewSettings()
         allowed_ids(recognizer.charset, self.constraints)  # an impossible charset fails here, at once
+
+    def inferring(self, images: Sequence[PictureLike]) -> "Solver":
+        """A solver that knows what the answers to ``images``, of one design, have in common: characters and lengths.
+
+        What was told beforehand stays. An explicit choice: an answer then depends on the other images.
+        """
+        return self.knowing(prior_from([each.reading for each in self.solve_batch(images)]))
+
+    def knowing(self, prior: TextPrior) -> "Solver":
+        """This solver, told what texts there are (see ``inferring``)."""
+        known = self.constraints
+        if known.charset is None and prior.charset is not None:
+            known = replace(known, charset=prior.charset)
+        return Solver(self.recognizer, known, self.views, prior)
 
     def solve(self, image: PictureLike) -> Solution:
         """The solution of one image: see ``solve_batch``."""
@@ -64,7 +84,7 @@ class Solver:
     def _solve_chunk(self, images: Sequence[PictureLike]) -> list[Solution]:
         decoded = [attempt(_decoded, data) for data in images]  # a picture, or a failure that keeps its place
         read = together(self._read, decoded)
-        unsure = [place for place, each in enumerate(read) if each.value and self.views.wanted(each.value.reading)]
+        unsure = [place for place, each in enumerate(read) if each.value and self._unsure(each.value.reading)]
         for place, voted in zip(unsure, together(self._look_again, [read[place] for place in unsure]), strict=True):
             read[place] = voted if voted.value else read[place]  # what was read once is not lost by a second look
         return [self._solution(each) for each in read]
@@ -87,10 +107,13 @@ class Solver:
         answers = [_answered(reading, self.constraints.answer) for reading in readings]
         return [view.in_image(answer) for view, answer in zip(views, answers, strict=True)]
 
+    def _unsure(self, reading: Reading) -> bool:
+        return self.views.wanted(reading, self.prior.weight(reading))
+
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
         return [
-            Read(first.picture, first.view, vote(readings, self.views.fit), len(readings))
+            Read(first.picture, first.view, vote(readings, self.views.fit, self.prior.weight), len(readings))
             for first, readings in zip(unsure, self._in_all_views(unsure), strict=True)
         ]
 

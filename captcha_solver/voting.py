@@ -5,7 +5,7 @@ Tested in ``tests/test_views.py``.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from captcha_solver.errors import OptionError
@@ -58,9 +58,12 @@ class ViewSettings:
         if not 1 <= self.most <= len(NAMES):
             raise OptionError(f"expected 1 to {len(NAMES)} views, received {self.most}")
 
-    def wanted(self, reading: Reading) -> bool:
-        """Whether an image whose first view was read as ``reading`` is to be read in the further views too."""
-        return self.most > 1 and (self.always or not reading.text or reading.confidence < self.fit.below)
+    def wanted(self, reading: Reading, weight: float = 1.0) -> bool:
+        """Whether an image whose first view was read as ``reading`` is to be read in the further views too.
+
+        ``weight`` (0-1): how probable such a text is.
+        """
+        return self.most > 1 and (self.always or not reading.text or reading.confidence * weight < self.fit.below)
 
 
 def parse_views(spec: str | int, fit: VoteFit) -> ViewSettings:
@@ -70,15 +73,18 @@ def parse_views(spec: str | int, fit: VoteFit) -> ViewSettings:
     return ViewSettings(len(NAMES), fit) if spec == AUTO else ViewSettings(int(spec), fit, always=True)
 
 
-def vote(readings: Sequence[Reading], fit: VoteFit) -> Reading:
+def vote(
+    readings: Sequence[Reading], fit: VoteFit, weight: Callable[[Reading], float] = lambda reading: 1.0
+) -> Reading:
     """The reading of the text with the highest sum of confidences; of equal ones that of the earlier view.
 
     Its share is that sum over the number of views, low where the views disagree; ``fit`` makes a confidence of it.
+    ``weight`` (0-1): how much each reading counts.
     """
     sums: dict[str, float] = defaultdict(float)
     for each in readings:
         if each.text:
-            sums[each.text] += each.confidence
+            sums[each.text] += each.confidence * weight(each)
     if not sums:
         return readings[0]
     text = max(sums, key=sums.__getitem__)

@@ -78,6 +78,11 @@ def attempts(job_id: str) -> str:
     return f"{job(job_id)}:attempts"
 
 
+def prior(job_id: str) -> str:
+    """What the answers to a job's first images tell of its texts, JSON: written once, by the first chunk."""
+    return f"{job(job_id)}:prior"
+
+
 def draft(job_id: str) -> str:
     """String: a job whose images are being stored; it runs out where the upload was cut off."""
     return f"{job(job_id)}:draft"

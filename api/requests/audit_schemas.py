@@ -66,6 +66,9 @@ class AuditHow(Strict):
     answer: Literal["expression", "result"] | None = Field(
         default=None, description="The texts are sums: what counts is the expression, or its result"
     )
+    infer: bool = Field(
+        default=False, strict=True, description="Models infer length and characters from their own answers"
+    )
     improve: bool = Field(
         default=False, strict=True, description="Draw what the advice amounts to, and attack that too"
     )
@@ -101,6 +104,7 @@ class AuditSettingsOut(BaseModel):
     seed: int
     fold_case: bool
     answer: str | None
+    infer: bool
     prices: PricesOut
     improve: bool
 

@@ -160,7 +160,14 @@ def _asked(name: str, source: str, toml: str, images: Archive | None, options: A
     budgets = BUDGETS if options.budgets is None else tuple(sorted(set(options.budgets)))
     prices = Prices(options.price_core_hour, options.price_label, options.price_attempt)
     settings = AuditSettings(
-        budgets, options.minutes, options.tested, options.seed, options.fold_case, prices, answer=options.answer
+        budgets,
+        options.minutes,
+        options.tested,
+        options.seed,
+        options.fold_case,
+        prices,
+        answer=options.answer,
+        infer=options.infer,
     )
     return Asked(name, source, toml, images, settings, options.improve)
 

@@ -100,6 +100,11 @@ class ReadingOptions(Strict):
 
 
 class JobOptions(ReadingOptions):
+    infer: bool = Field(
+        default=False,
+        strict=True,
+        description="Infer length and characters of the texts from the job's first 128 images: all are of one design",
+    )
     labels: Labels | None = Field(default=None, description="File name to text: the results carry a score")
     metadata: dict[MetadataKey, MetadataValue] | None = Field(default=None, max_length=16)
     webhook: str | None = Field(default=None, max_length=2000, description="Told when the job is finished")
@@ -162,6 +167,7 @@ class JobOut(BaseModel):
     charset: str | None
     length: str | None
     views: str = Field(description="auto, or how many views each image is read in")
+    infer: bool
     answer: str | None = Field(description="How sums are answered; None where the texts are none")
     score: ScoreOut | None
     labels: LabelUseOut | None = Field(description="None where no table of labels came")

@@ -190,8 +190,8 @@ def _texts(items: Sequence[tuple[str, str]], where: str) -> dict[str, Any]:
     fields: dict[str, Any] = dict(items)
     if len(fields) < len(items):
         raise Problem(422, "invalid_request", f"expected each option once in {where}, received one twice")
-    if "fold_case" in fields:  # some clients write Python's True
-        fields["fold_case"] = {"true": True, "false": False}.get(fields["fold_case"].lower(), fields["fold_case"])
+    for name in fields.keys() & {"fold_case", "infer"}:  # some clients write Python's True
+        fields[name] = {"true": True, "false": False}.get(fields[name].lower(), fields[name])
     return fields
 
 

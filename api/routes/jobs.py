@@ -143,7 +143,9 @@ def reading_options(service: Service, intake: uploads.Intake) -> StoredOptions:
     shortest, longest = (None, None) if options.length is None else parse_length(options.length)
     constraints = Constraints(options.charset, shortest, longest, options.fold_case, options.answer)
     allowed_ids(service.bundles[model].charset, constraints)
-    return StoredOptions(model, options.charset, options.length, options.fold_case, options.views, options.answer)
+    return StoredOptions(
+        model, options.charset, options.length, options.fold_case, options.views, options.answer, options.infer
+    )
 
 
 def state_of(job: Job, counts: Counts) -> waiting.State:

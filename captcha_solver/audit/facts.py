@@ -76,6 +76,7 @@ class Facts:
             "budgets": list(known.budgets),
             "fold_case": known.fold_case,
             **({"answer": known.answer} if known.answer else {}),
+            **({"infer": known.infer} if known.infer else {}),
             "images_sha256": known.images_sha256,
             "version": known.version,
         }
@@ -88,7 +89,7 @@ def read_facts(folder: Path) -> Facts:
     """The facts of the audit in ``folder``; ``DatasetError`` where it has none that can be read."""
     path = folder / FACTS
     try:
-        return parse_record(Facts, path.read_bytes(), added=("animated", "answer"))
+        return parse_record(Facts, path.read_bytes(), added=("animated", "answer", "infer"))
     except FileNotFoundError:
         raise DatasetError(f"{folder}: expected the folder of an audit, found no {FACTS}") from None
     except ValueError as error:

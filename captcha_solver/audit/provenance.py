@@ -43,6 +43,9 @@ class Provenance:
     answer: Annotated[str | None, said("Of sums, what counted: expression or result; null: the texts as they are.")] = (
         None
     )
+    infer: Annotated[
+        bool, said("Whether models inferred length and characters of the texts from their own answers.")
+    ] = False
 
 
 def provenance_here(subject: Subject, split: Split, settings: AuditSettings) -> Provenance:
@@ -63,6 +66,7 @@ def provenance_here(subject: Subject, split: Split, settings: AuditSettings) -> 
         keras_backend=backend_and_device()[0],
         device=backend_and_device()[1],
         answer=settings.answer,
+        infer=settings.infer,
         written_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
 

@@ -37,6 +37,7 @@ class AuditOptions:
     command: str | None
     exact_case: bool
     answer: str | None
+    infer: bool
     improve: bool
     price_core_hour: float
     price_label: float
@@ -56,6 +57,7 @@ class AuditOptions:
             fold_case=not self.exact_case,
             prices=Prices(self.price_core_hour, self.price_label, self.price_attempt),
             answer=self.answer,
+            infer=self.infer,
         )
 
 
@@ -75,6 +77,7 @@ class AuditOptions:
 @click.option("--command", metavar="'PROGRAM ...'", help="A program that draws: takes {count}, {out}, {seed}.")
 @click.option("--exact-case", is_flag=True, help="Upper and lower case are different letters.")
 @answer_option()
+@click.option("--infer", is_flag=True, help="Models infer length and characters of the texts from their own answers.")
 @click.option("--improve", is_flag=True, help="Draw what the advice amounts to, and attack that too.")
 @click.option("--price-core-hour", default=0.05, show_default=True, type=click.FloatRange(min=0))
 @click.option("--price-label", default=0.002, show_default=True, type=click.FloatRange(min=0))

@@ -102,6 +102,7 @@ def _options(subject: Subject, request: QueueRequest) -> dict[str, str]:
         "tested": str(settings.tested),
         "seed": str(settings.seed),
         "fold_case": json.dumps(settings.fold_case),
+        "infer": json.dumps(settings.infer),
         "improve": json.dumps(request.improve),
         "price_core_hour": repr(float(settings.prices.core_hour)),
         "price_label": repr(float(settings.prices.label)),

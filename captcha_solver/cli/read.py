@@ -6,7 +6,7 @@ Tested in ``tests/cli/test_main.py``.
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ from captcha_solver.image import DEFAULT_LIMITS, FORMATS, read_file
 from captcha_solver.score import SetScore, run_trials, score_trials, unknown_characters, unreadable
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.terminal import counting_bar
+from captcha_solver.text_prior import TextPrior
 from captcha_solver.types import Solution, Trial
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -63,12 +64,23 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreOptions(ReadingOptions):
+    """How labelled folders are to be scored."""
+
+    fold_case: bool
+    infer: bool
+    limit: int | None
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """The figures of one folder, the hash of its data, and how many things were wrong with it."""
 
     score: SetScore
     data_sha256: str
     problems: int
+    inferred: TextPrior | None = None
 
 
 @click.command()
@@ -102,30 +114,37 @@ def solve(paths: tuple[str, ...], form: str, options: ReadingOptions) -> int:
 @click.argument("folders", nargs=-1, required=True, metavar="FOLDER...")
 @reading_options
 @click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter.")
+@click.option("--infer", is_flag=True, help="Infer length and characters of the texts from each folder's own answers.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of each folder.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@takes(ReadingOptions)
-def score(folders: tuple[str, ...], fold_case: bool, limit: int | None, form: str, options: ReadingOptions) -> int:
+@takes(ScoreOptions)
+def score(folders: tuple[str, ...], options: ScoreOptions) -> int:
     """Measure how many images of labelled folders (labels.csv: filename,label) are read correctly."""
-    solver = _solver(options, fold_case=fold_case)
-    datasets, problems = _datasets(folders, limit)
+    fold_case = options.fold_case
+    usual = _solver(options, fold_case=fold_case)
+    datasets, problems = _datasets(folders, options.limit)
     warn_each(problems, kind="warning" if datasets else "error")
     scores = []
     for dataset in datasets:
         notes = (*LabelUse(0, 0, dataset.unlabelled).told, *dataset.notes)
         warn_each([f"{dataset.name}: {note}" for note in notes], kind="note")
+        solver = usual
+        if options.infer:
+            solver = usual.inferring([sample.image for sample in dataset.samples])
+            complain(f"{dataset.name}: inferred {solver.prior.told()}", kind="note")
         with counting_bar(dataset.name, len(dataset.samples)) as done:
             trials = run_trials(solver, dataset.samples, done=done)
         wrong = _problems(dataset, trials, solver)
         warn_each([f"{dataset.name}: {line}" for line in wrong])
         problems += wrong
-        scores.append(Measured(score_trials(dataset.name, trials, fold_case=fold_case), dataset.sha256, len(wrong)))
+        measured = score_trials(dataset.name, trials, fold_case=fold_case)
+        scores.append(Measured(measured, dataset.sha256, len(wrong), solver.prior if options.infer else None))
     if not scores:
         return BROKEN
-    if form == "json":
-        click.echo(json.dumps(_as_json(scores, solver, fold_case), indent=2))
+    if options.form == "json":
+        click.echo(json.dumps(_as_json(scores, usual, fold_case), indent=2))
     else:
-        show_scores([each.score for each in scores], solver.recognizer.name, solver.recognizer.model_sha256)
+        show_scores([each.score for each in scores], usual.recognizer.name, usual.recognizer.model_sha256)
     return NOT_ALL if problems else DONE
 
 
@@ -263,6 +282,7 @@ def _as_json(scores: Sequence[Measured], solver: Solver, fold_case: bool) -> dic
                 "ms_per_image": score.ms_per_image,
                 "problems": measured.problems,
                 "data_sha256": measured.data_sha256,
+                "inferred": None if measured.inferred is None else asdict(measured.inferred),
             }
             for measured in scores
             for score in (measured.score,)

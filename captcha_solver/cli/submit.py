@@ -53,6 +53,7 @@ class SubmitRequest:
     fold_case: bool
     views: str
     answer: str | None
+    infer: bool
 
     def __post_init__(self) -> None:
         if self.charset is not None:
@@ -67,7 +68,7 @@ class SubmitRequest:
         if not fit:
             names = ", ".join(model.name for model in offered)
             raise OptionError(f"expected a model of the service ({names}), received {self.model!r}")
-        return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views, self.answer)
+        return SubmitOptions(fit[0], self.charset, self.length, self.fold_case, self.views, self.answer, self.infer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class SubmitCommand:
     views: str
     answer: str | None
     fold_case: bool
+    infer: bool
     form: str
     part_images: int
     part_mib: int
@@ -98,6 +100,8 @@ def submitting_options(command: CommandT) -> CommandT:
         click.option("--model", metavar="NAME", help="A model of the service; else the one that it takes itself."),
         *text_options(),
         click.option("--fold-case", is_flag=True, help="Count upper and lower case as the same letter."),
+        click.option("--infer", is_flag=True,
+                     help="Infer length and characters of the texts from the first answers of each job."),
         click.option("--format", "form", type=click.Choice(["table", "jsonl", "csv"]), default="table",
                      show_default=True),
         click.option("--part-images", type=click.IntRange(min=1), default=PLAIN.images, show_default=True,
@@ -122,7 +126,13 @@ def submit(context: click.Context, /, folders: tuple[str, ...], options: SubmitC
     Run again, the same command resumes the same jobs; so Ctrl-C stops only the waiting.
     """
     asked = SubmitRequest(
-        options.model, options.charset, options.length, options.fold_case, options.views, options.answer
+        options.model,
+        options.charset,
+        options.length,
+        options.fold_case,
+        options.views,
+        options.answer,
+        options.infer,
     )
     limits = ParcelLimits(options.part_images, options.part_mib * MIB)
     surveys, problems = _surveys(folders, limits)

@@ -36,13 +36,16 @@ class SubmitOptions:
     fold_case: bool = False
     views: str = USUAL
     answer: str | None = None
+    infer: bool = False
 
     def fields(self) -> dict[str, str]:
         """As the fields of a form."""
         given = {"model": self.model.name, "charset": self.charset, "length": self.length, "views": self.views}
         given |= {"answer": self.answer}
-        return {name: value for name, value in given.items() if value} | (
-            {"fold_case": "true"} if self.fold_case else {}
+        return (
+            {name: value for name, value in given.items() if value}
+            | ({"fold_case": "true"} if self.fold_case else {})
+            | ({"infer": "true"} if self.infer else {})
         )
 
 

@@ -30,7 +30,13 @@ def fake_model(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
 
     def load(
-        model: str, *, runtime: str, charset: str | None, length: str | None, views: str, fold_case: bool,
+        model: str,
+        *,
+        runtime: str,
+        charset: str | None,
+        length: str | None,
+        views: str,
+        fold_case: bool,
         answer: str | None = None,
     ) -> Solver:
         asked.append({
@@ -186,7 +192,8 @@ def test_what_is_known_is_passed_on(shell: Shell, pictures: Path, fake_model: li
     assert code == 0
     assert json.loads(out)["text"] == "eta"
     assert fake_model == [{
-        "model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2", "fold_case": False, "answer": None,
+        "model": "digits", "runtime": "keras", "charset": "lower", "length": "3-3", "views": "2", "fold_case": False,
+        "answer": None,
     }]  # fmt: skip
 
 

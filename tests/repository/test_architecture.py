@@ -41,6 +41,7 @@ FLOORS: list[set[str]] = [  # from the ground up: modules, or folders; each impo
         "quiet",
         "charset",
         "voting",
+        "text_prior",
         "views",
         "imaging.backdrop",
         "imaging.frames",

@@ -40,6 +40,27 @@ def take(redis: Client, job_id: str, number: int, fetched: Mapping[bytes, bytes]
     return Chunk(job, number, images, int(attempt))
 
 
+def first_images(redis: Client, job: Job, most: int) -> list[bytes]:
+    """The bytes of a job's first images, ``most`` at most, as far as they are still there."""
+    found: list[bytes] = []
+    for number in range(job.chunks):
+        if len(found) >= most:
+            break
+        held = redis.hgetall(keys.images(job.id, number))
+        found += [held[key] for index in job.indexes(number) if (key := str(index).encode()) in held]
+    return found[:most]
+
+
+def settle_prior(redis: Client, job: Job, prior: bytes) -> bytes:
+    """Keep what was inferred from a job's images, if nothing is kept yet; what counts for all of its chunks."""
+    with redis.pipeline() as pipe:
+        pipe.set(keys.prior(job.id), prior, nx=True)
+        pipe.expireat(keys.prior(job.id), round(job.expires_at))
+        pipe.get(keys.prior(job.id))
+        kept: bytes | None = pipe.execute()[-1]
+    return kept or prior
+
+
 def begin_alone(redis: Client, chunk: Chunk, index: int) -> int:
     """Note that one image of a chunk is about to be read by itself. How often it was, this time included."""
     with redis.pipeline() as pipe:

@@ -10,6 +10,7 @@ from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.solver import Solver
+from captcha_solver.text_prior import TextPrior
 from captcha_solver.types import Rgb
 from captcha_solver.voting import parse_views
 from workers.jobs.record import Answer, StoredOptions, Upload, answer, refusal
@@ -54,8 +55,20 @@ class Reader:
         except CaptchaSolverError:  # such images are refused, not read
             return readings
 
+    def prior(self, images: Sequence[bytes], options: StoredOptions) -> TextPrior:
+        """What the answers to ``images`` have in common; nothing where the options cannot be met."""
+        try:
+            return self.solver(options).inferring(images).prior
+        except CaptchaSolverError:  # such images are refused, not read
+            return TextPrior()
+
     def answers(
-        self, uploads: Sequence[Upload], indexes: Sequence[int], options: StoredOptions, model_sha256: str
+        self,
+        uploads: Sequence[Upload],
+        indexes: Sequence[int],
+        options: StoredOptions,
+        model_sha256: str,
+        prior: TextPrior | None = None,
     ) -> list[Answer]:
         """An answer to each upload, read as ``options`` say by the model whose hash is ``model_sha256``."""
         loaded = self.models.get(options.model)
@@ -63,7 +76,7 @@ class Reader:
             detail = f"the job is for {options.model} {model_sha256[:12]}, this worker has {(loaded or 'none')[:12]}"
             return _refusals(uploads, indexes, "model_changed", detail)
         try:
-            solver = self.solver(options)
+            solver = self.solver(options) if prior is None else self.solver(options).knowing(prior)
         except CaptchaSolverError as error:
             return _refusals(uploads, indexes, "bad_option", str(error))
         solutions = iter(solver.solve_batch([upload.image for upload in uploads if upload.refused is None]))

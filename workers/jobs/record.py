@@ -48,7 +48,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class StoredOptions:
-    """How the images of a job are to be read. In a record without ``views`` each is read once."""
+    """How the images of a job are to be read. In a record without ``views`` each is read once.
+
+    ``infer``: length and characters of the texts are inferred from the job's own first answers.
+    """
 
     model: str
     charset: str | None = None
@@ -56,6 +59,7 @@ class StoredOptions:
     fold_case: bool = False
     views: str = "1"
     answer: str | None = None
+    infer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

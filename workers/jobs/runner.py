@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from redis.exceptions import RedisError
 
+from captcha_solver.text_prior import TextPrior
 from workers import keys
 from workers.connection import Client
 from workers.installed import Installed
-from workers.jobs.chunk import Chunk, begin_alone, record, take
+from workers.jobs.chunk import Chunk, begin_alone, first_images, record, settle_prior, take
 from workers.jobs.lane import Lane
 from workers.jobs.reader import Reader
-from workers.jobs.record import Answer, refusal
+from workers.jobs.record import Answer, Job, refusal
 from workers.queue import ChunkQueue, chunk_of
 
+PRIOR_IMAGES = 128  # of a job, that say what its texts have in common, where that is to be inferred
 PART = 64  # readings before answers are written: what a killed worker loses, and how soon a cancelled job stops
 WORTH_FETCHING = 2  # images: the next chunk is fetched while so many are read; one is read before it is there
 CAREFUL_AFTER = 3  # started so often without an end, a chunk is read image by image
@@ -72,7 +75,17 @@ class ChunkRunner:
 
     def _answers(self, chunk: Chunk, indexes: Sequence[int]) -> list[Answer]:
         uploads = [chunk.images[index] for index in indexes]
-        return self.reader.answers(uploads, indexes, chunk.job.options, chunk.job.model_sha256)
+        return self.reader.answers(uploads, indexes, chunk.job.options, chunk.job.model_sha256, self._prior(chunk.job))
+
+    def _prior(self, job: Job) -> TextPrior | None:
+        """What is inferred of a job's texts: by the first chunk, before it has answers, from the job's first images."""
+        if not job.options.infer:
+            return None
+        kept = self.redis.get(keys.prior(job.id))
+        if kept is None:
+            found = self.reader.prior(first_images(self.redis, job, PRIOR_IMAGES), job.options)
+            kept = settle_prior(self.redis, job, msgspec.json.encode(found))
+        return msgspec.json.decode(kept, type=TextPrior)
 
 
 class Prefetch:

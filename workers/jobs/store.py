@@ -163,6 +163,6 @@ JOBS = Records(
     Job.from_redis,
     lambda job, numbers: Counts(job.total, **numbers),
     _drop_images,
-    lambda job_id: (keys.results(job_id), keys.attempts(job_id)),
+    lambda job_id: (keys.results(job_id), keys.attempts(job_id), keys.prior(job_id)),
 )
 """The life of jobs."""

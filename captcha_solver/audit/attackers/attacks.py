@@ -41,6 +41,7 @@ class AttackInputs:
     folder: Path
     fold_case: bool = True
     answer: str | None = None
+    infer: bool = False
     until: float = math.inf
 
 
@@ -85,11 +86,11 @@ class ModelAttack:
     def prepare(self, labels: int, inputs: AttackInputs) -> PreparedAttack:
         if labels == 0:
             solver = load_solver(self.name, runtime="onnx")
-            return PreparedAttack(_solving(solver), solver.recognizer.model_sha256)
+            return PreparedAttack(_solving(solver, inputs.infer), solver.recognizer.model_sha256)
         if inputs.answer == "result" and inputs.labelled:
             inputs = replace(inputs, labelled=_sums(inputs.labelled))
         tuned = self._trained(labels, inputs)
-        read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=inputs.fold_case))
+        read = _solving(load_solver(tuned.bundle.path, runtime="onnx", fold_case=inputs.fold_case), inputs.infer)
         recalled = inputs.labelled[:MOST_RECALLED]
         own = accuracy(recalled, read(recalled), fold_case=inputs.fold_case)
         return PreparedAttack(read, tuned.bundle.sha256, tuned.core_s, own)
@@ -187,10 +188,11 @@ def words_of(tsv: str) -> tuple[str, float]:
     return text, min((max(sure, 0.0) / 100 for _, sure in words), default=UNSURE)
 
 
-def _solving(solver: Solver) -> Callable[[Sequence[Sample]], list[Solution]]:
+def _solving(solver: Solver, infer: bool) -> Callable[[Sequence[Sample]], list[Solution]]:
     def read(samples: Sequence[Sample]) -> list[Solution]:
+        told = solver.inferring([sample.image for sample in samples]) if infer else solver
         parts = [samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK)]
-        return [each for part in parts for each in solver.solve_batch([sample.image for sample in part])]
+        return [each for part in parts for each in told.solve_batch([sample.image for sample in part])]
 
     return read
 

@@ -101,6 +101,7 @@ class CellRunner:
                 folder=folder,
                 fold_case=self.settings.fold_case,
                 answer=self.settings.answer,
+                infer=self.settings.infer,
                 until=until,
             )
             self._prepared[key] = ATTACKS[cell.attack].prepare(cell.labels, inputs)
