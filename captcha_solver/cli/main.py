@@ -21,6 +21,7 @@ COMMANDS = {  # name -> the module that has it, loaded when it is asked for: rea
     "draw": "captcha_solver.cli.make",
     "import": "captcha_solver.cli.import_labelled",
     "train": "captcha_solver.cli.make",
+    "adapt": "captcha_solver.cli.make",
     "designs": "captcha_solver.cli.make",
     "models": "captcha_solver.cli.make",
     "doctor": "captcha_solver.cli.make",

@@ -12,7 +12,7 @@ import click
 from captcha_solver.arithmetic.expressions import ANSWERS, answer_of
 from captcha_solver.charset import shown
 from captcha_solver.cli.options import charset_option, takes
-from captcha_solver.cli.output import DONE, NOT_ALL, show_table, warn_each
+from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table, warn_each
 from captcha_solver.dataset import unread, write_folder
 from captcha_solver.designs.design import Design
 from captcha_solver.image import encode_png
@@ -156,6 +156,55 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
     )
     path = run(request)
     click.echo(f"bundle written to {path}")
+    return DONE
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptCommand:
+    """How to adapt, as the command line has it."""
+
+    start_from: str
+    minutes: float
+    rounds: int
+    seed: int
+    workers: int
+    infer: bool
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.option("--from", "start_from", default="sliding", show_default=True, metavar="NAME|PATH", help="What to adapt.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="M",
+    help="For all trainings together.",
+)
+@click.option("--rounds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="At most.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
+@click.option("--workers", type=click.IntRange(min=0), default=1, show_default=True, metavar="N")
+@click.option("--infer", is_flag=True, help="Infer length and characters of the texts from the model's own answers.")
+@takes(AdaptCommand)
+def adapt(folder: Path, out: Path, options: AdaptCommand) -> int:
+    """Adapt a model to a design from images without labels (a labels.csv is not looked at).
+
+    What all views of an image are read as becomes its label; the model learns those, and reads the others anew. Rounds
+    go on while the views of a held-out fifth agree more often. Where nothing gets better, nothing is written.
+
+    The same command resumes an interrupted one.
+    """
+    from captcha_solver.models.bundle import load_bundle
+    from captcha_solver.recognizers import bundle_path
+    from captcha_solver.training.recipes.adapt import AdaptSettings
+    from captcha_solver.training.recipes.adapt import adapt as adapted
+
+    how = AdaptSettings(options.minutes, options.rounds, options.seed, options.workers, options.infer)
+    start = load_bundle(bundle_path(options.start_from))
+    adapted(folder, out, start, how, lambda text: complain(text, kind="note"))
+    click.echo(f"bundle written to {out}")
     return DONE
 
 
