@@ -70,10 +70,12 @@ def amend_bundle(
     length: str | None = None,
     alphabet: str | None = None,
     views: VoteFit | None = None,
+    temperature: float | None = None,
 ) -> Bundle:
     """Add to a saved bundle: entries of card and settings, what is known of its texts, an int8 network beside it."""
     manifest = _read_manifest(bundle.path)
-    told = {"length": length, "alphabet": alphabet, "views": asdict(views) if views else None}
+    told: dict[str, JSON] = {"length": length, "alphabet": alphabet, "views": asdict(views) if views else None}
+    told["temperature"] = temperature
     manifest |= {key: value for key, value in told.items() if value is not None}
     manifest["card"] = {**manifest["card"], **(card or {})}
     manifest["settings"] = {**manifest["settings"], **(settings or {})}

@@ -137,7 +137,11 @@ class Mixture:
                 )
 
     def images(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[tuple[Rgb, str]]:
-        """Up to ``count`` images (H, W, 3) uint8 with their texts, each in one line.
+        """As ``by_source``, all in one list."""
+        return [pair for pairs in self.by_source(rng, count, heldout=heldout) for pair in pairs]
+
+    def by_source(self, rng: np.random.Generator, count: int, *, heldout: bool = False) -> list[list[tuple[Rgb, str]]]:
+        """Up to ``count`` images (H, W, 3) uint8 with their texts, each in one line; a list for each source.
 
         Drawn texts of several lines are laid side by side, as a solver lays them; where the lines cannot be told apart,
         the image is left out.
@@ -147,7 +151,7 @@ class Mixture:
         """
         weights = np.array([s.weight for s in self.sources])
         shares = rng.multinomial(count, weights / weights.sum()).tolist()
-        drawn: list[tuple[Rgb, str]] = []
+        drawn: list[list[tuple[Rgb, str]]] = []
         for source, share in zip(self.sources, shares, strict=True):
             if source.is_folder:
                 samples = folder_samples(source.spec, self.labels, self.fold)[1 if heldout else 0]
@@ -158,7 +162,7 @@ class Mixture:
                 lines = [(_one_line(drawing), drawing.text) for drawing in drawings]
                 images, varied = [(line, text) for line, text in lines if line is not None], VARIED
             chances = rng.random(len(images)) < (0 if heldout else varied)
-            drawn += [(augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)]
+            drawn.append([(augment(i, rng) if c else i, t) for (i, t), c in zip(images, chances.tolist(), strict=True)])
         return drawn
 
     def describe(self) -> list[dict[str, object]]:

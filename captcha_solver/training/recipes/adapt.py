@@ -22,8 +22,9 @@ from captcha_solver.errors import BundleError, DatasetError
 from captcha_solver.folders.contents import look_into
 from captcha_solver.image import encode_png, read_file, read_image
 from captcha_solver.models.bundle import MANIFEST, Bundle, load_bundle
+from captcha_solver.models.runtimes import load_runtime
 from captcha_solver.models.save import amend_bundle
-from captcha_solver.recognizers import load_recognizer
+from captcha_solver.recognizers import Sliding, load_recognizer
 from captcha_solver.solver import CHUNK, Solver, load_solver
 from captcha_solver.statistics import Change, paired_change
 from captcha_solver.text_prior import FLOOR, TextPrior, prior_from
@@ -46,6 +47,7 @@ SECOND_SIZE = 0.1  # of the images have another size than most: these are two de
 FEW_SIZES = 4  # a design that draws every image in a size of its own has more
 UNLIKELY = 0.1  # a length that is read so seldom, over the commonest one, is not trusted
 OFTEN_ENOUGH = 5 * FLOOR  # a length that is read so often, over the commonest one, is one of the design's
+SOFTER = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)  # temperatures that are tried, over the start's
 SHOWN_IMAGES = 256  # that the exports are checked with
 DRAWN, DRAWN_DESIGN, DRAWN_SEED = 200, "wild", 987_654_331  # no training seed draws from this stream
 MAY_LOSE = 0.1  # of all drawn images: what is given up of other designs for this one
@@ -66,16 +68,16 @@ class AdaptSettings:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a model makes of images: of each, the vote of all views, and whether they all agree with it."""
+    """What a model makes of images: of each, the vote of all views, and the share (0-1) of them that agree with it."""
 
     readings: tuple[Reading, ...]
-    agree: tuple[bool, ...]
+    shares: tuple[float, ...]
     prior: TextPrior
 
     @property
     def agreement(self) -> float:
-        """Share of the images, 0-1, of which all views are read alike."""
-        return sum(self.agree) / max(1, len(self.agree))
+        """The mean share of the views that agree, 0-1."""
+        return sum(self.shares) / max(1, len(self.shares))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def adapt(folder: Path, out: Path, start: Bundle, settings: AdaptSettings, tell:
             "drawn_ci95": list(drawn.ci95),
         }
     }
+    best = _calibrated(best, [image for _, image in held], before.agreement)
     return _finished(best, out, card, before.prior if settings.infer else TextPrior())
 
 
@@ -150,11 +153,11 @@ def look(bundle: Bundle, images: Sequence[Rgb], settings: AdaptSettings) -> Look
         solver = solver.knowing(_prior(solver, readings))
         readings = _readings(solver, images)
     voted = tuple(vote(each, solver.views.fit, solver.prior.weight) for each in readings)
-    agree = tuple(
-        bool(best.text) and all(view.text == best.text for view in views)
+    shares = tuple(
+        sum(bool(best.text) and view.text == best.text for view in views) / len(views)
         for best, views in zip(voted, readings, strict=True)
     )
-    return Look(voted, agree, solver.prior)
+    return Look(voted, shares, solver.prior)
 
 
 def compared(start: Bundle, made: Bundle) -> Change:
@@ -202,8 +205,8 @@ def _trusted(pool: Sequence[tuple[Sample, Rgb]], seen: Look) -> list[Sample]:
     """The images that all views read alike, with what they read as their label."""
     return [
         replace(sample, text=reading.text)
-        for (sample, _), reading, agree in zip(pool, seen.readings, seen.agree, strict=True)
-        if agree and seen.prior.weight(reading) > UNLIKELY
+        for (sample, _), reading, share in zip(pool, seen.readings, seen.shares, strict=True)
+        if share == 1 and seen.prior.weight(reading) > UNLIKELY
     ]
 
 
@@ -233,6 +236,21 @@ def _task(folder: Path, start: Bundle, workers: int) -> SlidingTask:
     task = SlidingTask.from_sources([str(folder)], labels=None, batch=BATCH, workers=workers, start=start)
     task = with_replay(task)
     return replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
+
+
+def _calibrated(bundle: Bundle, images: Sequence[Rgb], agreement: float) -> Bundle:
+    """The bundle, as sure of held-out images as their views agree: what was learnt from one's own answers is too sure.
+
+    Its temperature is the one of a few at which its mean confidence comes closest.
+    """
+    runtime = load_runtime(bundle)
+    encoded = [encode_png(image) for image in images]
+    gaps = {}
+    for factor in SOFTER:
+        softer = replace(bundle, temperature=bundle.temperature * factor)
+        solved = Solver(Sliding(softer, runtime)).solve_batch(encoded)
+        gaps[softer.temperature] = abs(float(np.mean([each.confidence for each in solved])) - agreement)
+    return amend_bundle(bundle, temperature=min(gaps, key=gaps.__getitem__))
 
 
 def _finished(best: Bundle, out: Path, card: Mapping[str, object], prior: TextPrior) -> Bundle:

@@ -15,7 +15,8 @@ class Recipe:
     """Shares (0-1) of the images, and weights of losses; 0 leaves a step out.
 
     ``widened``: images made wider or narrower. ``shifted``: standard deviation of what the edges of the text's region
-    are moved by, in its heights. ``joined``: images that are two, side by side, read as one word. ``sieved``: how
+    are moved by, in its heights. ``joined``: images that are two, side by side, read as one word. ``recombined``:
+    labelled images that get the tail of another, cut between characters. ``sieved``: how
     probably an image is left out that the bundle which the training starts from reads surely, or not at all.
     ``consistent``: divergence between two views of each image (CR-CTC; Yao et al. 2025). ``aligned``: cross-entropy
     with the alignment that CTC itself finds likeliest (DCTC; Zhang et al. 2024). ``guided``: an attention decoder that
@@ -25,6 +26,7 @@ class Recipe:
     widened: float = 0.5
     shifted: float = 0.05
     joined: float = 0.0
+    recombined: float = 0.0
     sieved: float = 0.0
     consistent: float = 0.0
     aligned: float = 0.0

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from captcha_solver.errors import OptionError
 from captcha_solver.image import read_image
 from captcha_solver.locate.cut import crop
 from captcha_solver.locate.regions import locate
-from captcha_solver.models.bundle import Bundle, load_bundle
+from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.relabel import keep_rows, with_classes
-from captcha_solver.models.runtimes import Runtime, load_keras, load_runtime
+from captcha_solver.models.runtimes import load_keras
 from captcha_solver.models.sliding import NETWORKS, build_sliding
 from captcha_solver.recognizers import read_settings
 from captcha_solver.sliding.strip import SlideSettings, levelled, pad_right, stepped
@@ -29,6 +28,7 @@ from captcha_solver.symbols import characters
 from captcha_solver.training.finishing.calibration import confidences, right
 from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.sources import Mixture, charset_for, parse_source
+from captcha_solver.training.tasks.recombine import Labelled, reader_of, recombined
 from captcha_solver.training.workers import stream
 from captcha_solver.types import Box, Rgb, Sample
 
@@ -45,7 +45,6 @@ HELDOUT_IMAGES = 1024
 HELDOUT_SEED, PROOF_SEED = 987_654_321, 987_654_322  # no training seed draws from these streams
 
 StripBatch = tuple[NDArray[np.uint8], NDArray[np.int32]]
-Labelled = tuple[NDArray[np.uint8], list[int]]  # a strip (S, w, 3) and its label's ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +74,31 @@ class MakeStrips:
 
     def _strips(self, rng: np.random.Generator, count: int) -> list[Labelled]:
         """Up to ``count`` strips with their label ids: a text too long for its strip is left out."""
-        drawn = self.mixture.images(rng, count, heldout=self.heldout)
-        shift = 0.0 if self.heldout else self.recipe.shifted
-        images = [cut_to_text(image, rng, shift) for image, _ in drawn]
-        if not self.heldout:
-            images = [widened(image, rng) if rng.random() < self.recipe.widened else image for image in images]
-        strips = levelled(images, self.slide)
-        made = [
-            (strip.pixels, self.mixture.charset.encode(text))
-            for strip, (_, text) in zip(strips, drawn, strict=True)
-            if fits(text, strip.pixels.shape[1])
-        ]
+        made: list[Labelled] = []
+        sources = self.mixture.by_source(rng, count, heldout=self.heldout)
+        for source, drawn in zip(self.mixture.sources, sources, strict=True):
+            strips = self._strips_of(drawn, rng)
+            if source.is_folder and self.recipe.recombined and self.reader is not None and not self.heldout:
+                strips = recombined(strips, self.reader, COLUMNS_PER_STEP, (self.recipe.recombined, rng))
+            made += strips
         if self.heldout:
             return made
         if self.recipe.sieved and self.reader is not None:
             made = sieved(made, self.reader, self.slide, (self.recipe.sieved, rng))
         return joined(made, self.slide, (self.recipe.joined, rng)) if self.recipe.joined else made
+
+    def _strips_of(self, drawn: Sequence[tuple[Rgb, str]], rng: np.random.Generator) -> list[Labelled]:
+        """Those of the images whose text fits, as strips; in training varied."""
+        shift = 0.0 if self.heldout else self.recipe.shifted
+        images = [cut_to_text(image, rng, shift) for image, _ in drawn]
+        if not self.heldout:
+            images = [widened(image, rng) if rng.random() < self.recipe.widened else image for image in images]
+        strips = levelled(images, self.slide)
+        return [
+            (strip.pixels, self.mixture.charset.encode(text))
+            for strip, (_, text) in zip(strips, drawn, strict=True)
+            if fits(text, strip.pixels.shape[1])
+        ]
 
 
 def cut_to_text(image: Rgb, rng: np.random.Generator | None = None, shift: float = 0.0) -> Rgb:
@@ -125,7 +133,7 @@ def sieved(
 ) -> list[Labelled]:
     """Most of ``strips`` that teach nothing are left out: those read correctly surely, and those of which little is."""
     share, rng = how
-    runtime = sieve(reader)
+    runtime = reader_of(reader)
     kept = []
     for pixels, ids in strips:
         x, _ = stacked([(pixels, ids)], slide)
@@ -136,11 +144,6 @@ def sieved(
         if not (dull and rng.random() < share):
             kept.append((pixels, ids))
     return kept
-
-
-@lru_cache(maxsize=1)
-def sieve(reader: Path) -> Runtime:
-    return load_runtime(load_bundle(reader))
 
 
 def in_two_views(batch: StripBatch, rng: np.random.Generator) -> StripBatch:
@@ -265,7 +268,8 @@ class SlidingTask:
         return keras.losses.CTC()
 
     def batches(self, seed: int, start: int) -> Iterator[list[StripBatch]]:
-        reader = self.start.path if self.start is not None and self.recipe.sieved else None
+        told = self.recipe.sieved or self.recipe.recombined
+        reader = self.start.path if self.start is not None and told else None
         make = MakeStrips(self.mixture, self.slide, self.batch, recipe=self.recipe, reader=reader)
         return stream(make, workers=self.workers, seed=seed, start=start)
 

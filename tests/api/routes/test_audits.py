@@ -97,7 +97,8 @@ def test_a_stored_design_is_begun_and_shown(ready: Served) -> None:
     assert body["cells"] == {"total": 0, "done": 0, "left_out": 0}
     prices = {"core_hour": 1.0, "label": 0.5, "attempt": 0.25}
     assert body["settings"] == {
-        "budgets": [0, 20], "minutes": 1.5, "tested": 40, "seed": 7, "fold_case": False, "prices": prices,
+        "budgets": [0, 20], "minutes": 1.5, "tested": 40, "seed": 7, "fold_case": False, "answer": None, "infer": False,
+        "prices": prices,
         "improve": True,
     }  # fmt: skip
     again = ready.mine.get(answer.headers["Location"])
@@ -126,7 +127,7 @@ def test_the_query_says_the_same_as_json(ready: Served, samples: list[Sample]) -
     body = ready.mine.post("/v1/audits", params=query, content=zipped(samples), headers=ZIP).json()
     assert (body["name"], body["source"], body["images"]) == ("my shop", "images", 60)
     assert body["settings"] == {
-        "budgets": [0, 20], "minutes": 1.5, "tested": 40, "seed": 7, "fold_case": False,
+        "budgets": [0, 20], "minutes": 1.5, "tested": 40, "seed": 7, "fold_case": False, "answer": None, "infer": False,
         "prices": {"core_hour": 1.0, "label": 0.5, "attempt": 0.25}, "improve": True,
     }  # fmt: skip
     held = ready.service.redis.hgetall(keys.audit_subject(body["id"]))

@@ -255,7 +255,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"charset": ""}, "invalid_request"),
     ({"charset": "a b"}, "invalid_request"),
     ({"charset": "é"}, "invalid_request"),
-    ({"charset": "a" * 257}, "invalid_request"),
+    ({"charset": "a" * 4097}, "invalid_request"),
     ({"charset": "z-a"}, "invalid_request"),
     ({"charset": "digit"}, "invalid_request"),
     ({"charset": "+"}, "invalid_request"),

@@ -56,8 +56,8 @@ class Script:
     def look(self, bundle: Bundle, images: Sequence[Rgb], settings: AdaptSettings) -> Look:
         pool = len(images) > COUNT / 2
         share = 0.75 if pool else self.agreement.pop(0)
-        agree = tuple(place < share * len(images) for place in range(len(images)))
-        return Look(tuple(reading("1234") for _ in images), agree, TextPrior("digits", {4: 1.0}))
+        shares = tuple(float(place < share * len(images)) for place in range(len(images)))
+        return Look(tuple(reading("1234") for _ in images), shares, TextPrior("digits", {4: 1.0}))
 
     def train(self, task: Any, out: Path, *given: Any, **options: Any) -> Bundle:
         folder = Path(task.mixture.sources[0].spec)
@@ -75,6 +75,7 @@ def test_rounds_go_on_while_the_views_agree_more_often(
     assert len(script.trusted) == 3, "the third round is no better, and ends it"
     assert bundle.card["round"] == 2, "the second round's model is kept"
     assert (bundle.length, bundle.alphabet) == ("4", "0123456789")
+    assert bundle.temperature > sliding.temperature, "it is to be as sure as its views agree: 60 %"
     known = bundle.card["adapted"]
     assert (known["images"], known["heldout"], known["from"]) == (30, 10, sliding.sha256)
     assert known["agreement_before"] == 0.2
@@ -142,8 +143,8 @@ def test_views_of_plain_images_agree_and_their_vote_is_right(sliding: Bundle) ->
     drawn = [drawing for drawing, _ in zip(draw_run(load_design("plain"), 5), range(24), strict=False)]
     seen = look(sliding, [each.image for each in drawn], AdaptSettings())
     assert seen.agreement > 0.3
-    pairs = zip(seen.readings, drawn, seen.agree, strict=True)
-    right = [each.text.casefold() == drawing.text.casefold() for each, drawing, agree in pairs if agree]
+    pairs = zip(seen.readings, drawn, seen.shares, strict=True)
+    right = [each.text.casefold() == drawing.text.casefold() for each, drawing, share in pairs if share == 1]
     assert np.mean(right) >= 0.9
     told = look(sliding, [each.image for each in drawn], AdaptSettings(infer=True))
     assert told.prior.charset is not None
