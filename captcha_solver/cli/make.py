@@ -15,6 +15,7 @@ from captcha_solver.cli.options import charset_option, takes
 from captcha_solver.cli.output import DONE, NOT_ALL, complain, show_table, warn_each
 from captcha_solver.dataset import unread, write_folder
 from captcha_solver.designs.design import Design
+from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.models.runtimes import AUTO, RUNTIMES
 from captcha_solver.terminal import counting_bar
@@ -61,6 +62,7 @@ class TrainCommand:
     charset: str | None
     answer: str | None
     labels: int | None
+    suggest: int | None
     minutes: float | None
     steps: int | None
     batch: int | None
@@ -95,6 +97,12 @@ class TrainCommand:
 )
 @click.option("--labels", type=click.IntRange(min=1), metavar="N", help="Use only N labels of each folder.")
 @click.option(
+    "--suggest",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Then name N images of the folder without a label that are worth one: where the views disagree.",
+)
+@click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Time budget of all but the export."
 )
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Steps, to the one; the first used up counts.")
@@ -124,9 +132,12 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
     A model learns the characters of its labels, of any script. --from another, it keeps those that it knows, and adds
     the new ones.
 
-    The same command resumes an interrupted training. Without --minutes and --steps: half an hour.
+    The same command resumes an interrupted training. Without --minutes and --steps: half an hour; with few labels ten
+    minutes, and three times what is left for the last training where cross-validation still rises at its end.
     """
+    from captcha_solver.models.bundle import load_bundle
     from captcha_solver.training.recipes.recipe import parse_recipe
+    from captcha_solver.training.recipes.suggest import suggest
     from captcha_solver.training.run import TrainOptions, TrainRequest, run
     from captcha_solver.training.sources import parse_source
 
@@ -154,8 +165,13 @@ def train(sources: tuple[str, ...], out: Path, options: TrainCommand) -> int:
         charset=options.charset,
         answer=options.answer,
     )
+    if options.suggest is not None and (len(sources) != 1 or not parse_source(sources[0]).is_folder):
+        raise OptionError("expected one folder to suggest images of, received other sources")
     path = run(request)
     click.echo(f"bundle written to {path}")
+    if options.suggest is not None:
+        names = suggest(Path(parse_source(sources[0]).spec), load_bundle(path), options.suggest)
+        click.echo("label next:\n" + "\n".join(names))
     return DONE
 
 

@@ -125,7 +125,7 @@ def _glyphs(request: TrainRequest, start: Bundle | None) -> Bundle:
 
 
 def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
-    from captcha_solver.training.recipes.few import FEW_SETTINGS, finetune, is_few
+    from captcha_solver.training.recipes.few import FEW_SETTINGS, LONGER, finetune, is_few
     from captcha_solver.training.sources import parse_source
     from captcha_solver.training.tasks.distil import DistilTask
     from captcha_solver.training.tasks.sliding import SlidingTask
@@ -151,7 +151,8 @@ def _sliding(request: TrainRequest, start: Bundle | None) -> Bundle:
         given = {field.name: getattr(task, field.name) for field in fields(task)}
         return train(DistilTask(**given, teacher=teacher), request.out, settings, start_from=start)
     if few and start is not None:
-        return finetune(task, request.out, settings, start)
+        asked = request.options.minutes is not None or request.options.max_steps is not None
+        return finetune(task, request.out, settings, start, longer=1.0 if asked else LONGER)
     return train(task, request.out, settings, start_from=start)
 
 

@@ -34,6 +34,7 @@ FOLDS, FOLDS_SHARE = 3, 0.5  # and the share of the time that all folds take
 CHECKS = 8  # of a fold, evenly over its budget
 LEAST_MINUTES = 0.01
 MINUTES = 10.0
+LONGER = 3.0  # times the minutes that are left, where none were asked for and cross-validation still rises
 FEW_SETTINGS = TrainSettings(minutes=MINUTES, batch=BATCH, learning_rate=RATE, layer_decay=LAYER_DECAY)
 PROOF_IMAGES = 1024  # that the exports are checked with
 PLAN = "few.json"
@@ -65,6 +66,12 @@ class Plan:
     settled: Settled
     elapsed_s: float
     taken: int
+
+    @property
+    def rises(self) -> bool:
+        """Whether more was read at the end of the folds than ever before, and not yet all."""
+        figures = self.settled.card["cross_validation"]
+        return self.steps is None and int(figures["right"]) < int(figures["n"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,10 @@ def is_few(sources: Sequence[Source], labels: int | None) -> bool:
     return sum(len(part) for source in sources for part in folder_samples(source.spec, labels)) <= FEW
 
 
-def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundle) -> Bundle:
+def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundle, *, longer: float = 1.0) -> Bundle:
     """A bundle from ``start`` and the few labels of ``task``; the same call resumes it.
+
+    ``longer``: how many times the minutes that are left may be taken where cross-validation still rose at its end.
 
     Half of the budget, minutes or steps, is for cross-validation, an even part of it for each fold; the rest is for the
     training on all labels. The card holds the cross-validated rate, an honest estimate for new images of the same
@@ -131,19 +140,20 @@ def finetune(task: SlidingTask, out: Path, settings: TrainSettings, start: Bundl
         steps, settled = choose(folds)
         plan = Plan(steps, settled, time.monotonic() - began, sum(fold[-1].steps for fold in folds))
         path.write_bytes(msgspec.json.encode(plan))
-    final = what_is_left(settings, plan)
+    final = what_is_left(settings, plan, longer if plan.rises else 1.0)
     whole = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=PROOF_IMAGES)
     bundle = train(whole, out, final, start_from=start, settled=plan.settled)
     return told_by_labels(bundle, _labels(task))
 
 
-def what_is_left(settings: TrainSettings, plan: Plan) -> TrainSettings:
+def what_is_left(settings: TrainSettings, plan: Plan, longer: float = 1.0) -> TrainSettings:
     """For the training on all labels: the budget that cross-validation left, or the steps that it found best.
 
     Where a number of steps was asked for, all that are left are taken, so that the sum is the number. Nothing is held
     out any more.
     """
-    minutes = None if settings.minutes is None else max(settings.minutes - plan.elapsed_s / 60, LEAST_MINUTES)
+    left = None if settings.minutes is None else max(settings.minutes - plan.elapsed_s / 60, LEAST_MINUTES)
+    minutes = None if left is None else longer * left
     steps = plan.steps if settings.max_steps is None else settings.max_steps - plan.taken
     return replace(settings, minutes=minutes, max_steps=steps, validate_every=NEVER)
 
