@@ -11,16 +11,16 @@ from pathlib import Path
 from captcha_solver.arithmetic.expressions import answer_of
 from captcha_solver.attempt import Attempt, attempt, together
 from captcha_solver.charset import spelt
-from captcha_solver.decoding.decode import EMPTY, Constraints, allowed_ids, decode_all, parse_length
+from captcha_solver.decoding.decode import EMPTY, Constraints, allowed_ids, decode_all, likelihoods, parse_length
 from captcha_solver.image import Picture, read_picture
 from captcha_solver.imaging.picture_bytes import PictureLike, picture_bytes
 from captcha_solver.locate.cut import cuts
 from captcha_solver.locate.regions import locate
 from captcha_solver.recognizers import Recognizer, load_recognizer
 from captcha_solver.text_prior import TextPrior, prior_from
-from captcha_solver.types import Reading, Rgb, Solution
+from captcha_solver.types import Reading, Rgb, Scores, Solution
 from captcha_solver.views import View, further_views
-from captcha_solver.voting import USUAL, ViewSettings, parse_views, vote
+from captcha_solver.voting import USUAL, Viewed, ViewSettings, parse_views, shared, vote
 
 CHUNK = 32  # images decoded and scored at once: memory stays bounded however many are asked for
 NO_TEXT = "no text found"
@@ -28,11 +28,12 @@ NO_TEXT = "no text found"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A picture, the view that is cut to its text, what was read in that, and in how many views."""
+    """A picture, the view that is cut to its text, what was read in that from which scores, and in how many views."""
 
     picture: Picture
     view: View
     reading: Reading  # its columns are the image's
+    scores: Scores
     views: int = 1
 
 
@@ -92,20 +93,21 @@ class Solver:
     def _read(self, pictures: Sequence[Picture]) -> list[Read]:
         """Each picture cut to its text; where that may be one line or several, the surer of the two readings."""
         wanted = [cuts(picture.pixels, locate(picture.pixels)) for picture in pictures]
-        readings = iter(self._readings([view for views in wanted for view in views]))
+        scored = iter(self._scored([view for views in wanted for view in views]))
         return [
-            max((Read(picture, view, next(readings)) for view in views), key=lambda read: read.reading.confidence)
+            max((Read(picture, view, *next(scored)) for view in views), key=lambda read: read.reading.confidence)
             for picture, views in zip(pictures, wanted, strict=True)
         ]
 
-    def _readings(self, views: Sequence[View]) -> list[Reading]:
-        """What is read in each view, its columns led back to the image."""
+    def _scored(self, views: Sequence[View]) -> list[tuple[Reading, Scores]]:
+        """What is read in each view, its columns led back to the image, and the scores that it was read from."""
         if not views:
             return []
         scores = self.recognizer.score([view.pixels for view in views], self.constraints)  # a call a shape bucket
         readings = decode_all(scores, self.recognizer.charset, self.constraints, self.recognizer.temperature)
         answers = [_answered(reading, self.constraints.answer) for reading in readings]
-        return [view.in_image(answer) for view, answer in zip(views, answers, strict=True)]
+        led_back = [view.in_image(answer) for view, answer in zip(views, answers, strict=True)]
+        return list(zip(led_back, scores, strict=True))
 
     def _unsure(self, reading: Reading) -> bool:
         return self.views.wanted(reading, self.prior.weight(reading))
@@ -113,16 +115,31 @@ class Solver:
     def _look_again(self, unsure: Sequence[Read]) -> list[Read]:
         """Each reading voted on with those of further views; the views of all images are one batch."""
         return [
-            Read(first.picture, first.view, vote(readings, self.views.fit, self.prior.weight), len(readings))
-            for first, readings in zip(unsure, self._in_all_views(unsure), strict=True)
+            replace(first, reading=vote(views, self.views.fit, self.prior.weight), views=len(views))
+            for first, views in zip(unsure, self._in_all_views(unsure), strict=True)
         ]
 
-    def _in_all_views(self, read: Sequence[Read]) -> list[list[Reading]]:
+    def _in_all_views(self, read: Sequence[Read]) -> list[list[Viewed]]:
+        """What is read in each view of each image, the first view first."""
         further = [further_views(each.picture.pixels, each.view, self.views) for each in read]
-        again = iter(self._readings([view for views in further for view in views]))
-        return [[first.reading, *(next(again) for _ in views)] for first, views in zip(read, further, strict=True)]
+        again = iter(self._scored([view for views in further for view in views]))
+        return [
+            self._supported([(first.reading, first.scores), *(next(again) for _ in views)])
+            for first, views in zip(read, further, strict=True)
+        ]
 
-    def readings_of_views(self, images: Sequence[Rgb]) -> list[list[Reading]]:
+    def _supported(self, scored: Sequence[tuple[Reading, Scores]]) -> list[Viewed]:
+        """How probable the text that is read in each view of an image is in all of them."""
+        readings, scores = zip(*scored, strict=True)
+        written = [as_written(reading) for reading in readings]
+        texts = [text for text in dict.fromkeys(written) if text]
+        if not texts or not all(each.collapse for each in scores):
+            return shared(readings)
+        means = likelihoods(scores, texts, self.recognizer.charset, self.constraints).mean(axis=0).tolist()
+        support = dict(zip(texts, means, strict=True))
+        return [Viewed(each, support.get(text, 0.0)) for each, text in zip(readings, written, strict=True)]
+
+    def views_of(self, images: Sequence[Rgb]) -> list[list[Viewed]]:
         """What is read in each view of each (H, W, 3) uint8 image, before any vote; the first view first."""
         return self._in_all_views(self._read([Picture(image) for image in images]))
 
@@ -140,6 +157,11 @@ class Solver:
             views=read.value.views if read.value else 0,
             frames=read.value.picture.frames if read.value else 1,
         )
+
+
+def as_written(reading: Reading) -> str:
+    """The text in the image: of a sum, the sum."""
+    return "".join(character.char for character in reading.characters)
 
 
 def _answered(reading: Reading, answer: str | None) -> Reading:

@@ -73,20 +73,41 @@ def parse_views(spec: str | int, fit: VoteFit) -> ViewSettings:
     return ViewSettings(len(NAMES), fit) if spec == AUTO else ViewSettings(int(spec), fit, always=True)
 
 
-def vote(
-    readings: Sequence[Reading], fit: VoteFit, weight: Callable[[Reading], float] = lambda reading: 1.0
-) -> Reading:
-    """The reading of the text with the highest sum of confidences; of equal ones that of the earlier view.
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """What was read in one view of an image, and how far all views of the image support it.
 
-    Its share is that sum over the number of views, low where the views disagree; ``fit`` makes a confidence of it.
-    ``weight`` (0-1): how much each reading counts.
+    ``support`` (0-1): the mean, over the views, of the probability of that text.
     """
+
+    reading: Reading
+    support: float
+
+
+def vote(views: Sequence[Viewed], fit: VoteFit, weight: Callable[[Reading], float] = lambda reading: 1.0) -> Reading:
+    """The reading of the text that the views support most; of equal ones that of the earlier view.
+
+    ``fit`` makes a confidence of the support, which is low where the views disagree. ``weight`` (0-1): how much each
+    reading counts.
+    """
+    read = [each for each in views if each.reading.text]
+    if not read:
+        return views[0].reading
+    best = max(read, key=lambda each: each.support * weight(each.reading))
+    alike = [each.reading for each in read if each.reading.text == best.reading.text]
+    surest = max(alike, key=lambda reading: reading.confidence)
+    return replace(surest, confidence=fit.confidence(best.support))
+
+
+def agreeing(views: Sequence[Viewed], text: str) -> float:
+    """The share (0-1) of the views in which ``text`` is read; 0 where it is none."""
+    return sum(bool(text) and each.reading.text == text for each in views) / len(views)
+
+
+def shared(readings: Sequence[Reading]) -> list[Viewed]:
+    """Readings whose scores cannot be compared: a text is supported by the confidences of those views that read it."""
     sums: dict[str, float] = defaultdict(float)
     for each in readings:
         if each.text:
-            sums[each.text] += each.confidence * weight(each)
-    if not sums:
-        return readings[0]
-    text = max(sums, key=sums.__getitem__)
-    best = max((each for each in readings if each.text == text), key=lambda each: each.confidence)
-    return replace(best, confidence=fit.confidence(sums[text] / len(readings)))
+            sums[each.text] += each.confidence
+    return [Viewed(each, sums[each.text] / len(readings) if each.text else 0.0) for each in readings]

@@ -7,7 +7,7 @@ from captcha_solver.decoding.decode import Constraints
 from captcha_solver.solver import Solver
 from captcha_solver.text_prior import FEWEST, FLOOR, TextPrior, prior_from
 from captcha_solver.types import Character, Reading
-from captcha_solver.voting import VoteFit, vote
+from captcha_solver.voting import VoteFit, shared, vote
 from tests.fakes import FakeRecognizer, picture
 
 
@@ -49,8 +49,8 @@ def test_few_answers_tell_nothing() -> None:
 def test_a_vote_counts_an_improbable_length_less() -> None:
     readings = [reading("12345", 0.9), reading("1234", 0.6)]
     fit = VoteFit()
-    assert vote(readings, fit).text == "12345"
-    assert vote(readings, fit, TextPrior(lengths={4: 1.0, 5: 0.1}).weight).text == "1234"
+    assert vote(shared(readings), fit).text == "12345"
+    assert vote(shared(readings), fit, TextPrior(lengths={4: 1.0, 5: 0.1}).weight).text == "1234"
 
 
 def test_a_solver_infers_from_the_images_and_leaves_what_was_told() -> None:

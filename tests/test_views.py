@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
+from captcha_solver.charset import Charset
 from captcha_solver.decoding.decode import FREE, Constraints
 from captcha_solver.errors import OptionError
 from captcha_solver.image import encode_png
 from captcha_solver.solver import Solver
 from captcha_solver.types import Character, Reading, Rgb, Scores
 from captcha_solver.views import VIEWS, View, further_views, text_rows
-from captcha_solver.voting import CANVAS, ViewSettings, VoteFit, parse_views, vote
+from captcha_solver.voting import CANVAS, Viewed, ViewSettings, VoteFit, agreeing, parse_views, shared, vote
 from tests.fakes import ALNUM, FakeRecognizer, picture, scores_of
 
 FIT = VoteFit(0.8, 1.2, 0.9)
@@ -40,8 +41,10 @@ def band(height: int = 50, top: int = 20, bottom: int = 32) -> Rgb:
         ([("", 0.0), ("", 0.0)], "", 0.0),
     ],
 )
-def test_the_vote_sums_confidences(readings: list[tuple[str, float]], text: str, confidence: float) -> None:
-    voted = vote([reading(*each) for each in readings], VoteFit())
+def test_where_scores_cannot_be_compared_the_vote_sums_confidences(
+    readings: list[tuple[str, float]], text: str, confidence: float
+) -> None:
+    voted = vote(shared([reading(*each) for each in readings]), VoteFit())
     assert voted.text == text
     assert voted.confidence == pytest.approx(confidence)
 
@@ -54,7 +57,37 @@ def test_the_confidence_of_a_vote_is_fitted() -> None:
     assert fitted[3] == pytest.approx(1 / (1 + np.exp(-0.9)))
     assert [VoteFit().confidence(share) for share in shares] == shares
     half = [reading("ab", 0.9), reading("ab", 0.9), reading("x", 0.1), reading("y", 0.1)]
-    assert vote(half, FIT).confidence == pytest.approx(FIT.confidence(0.45))
+    assert vote(shared(half), FIT).confidence == pytest.approx(FIT.confidence(0.45))
+
+
+def test_the_text_that_all_views_support_most_wins_however_many_read_it() -> None:
+    views = [Viewed(reading("ab", 0.6), 0.3), Viewed(reading("ab", 0.7), 0.3), Viewed(reading("cd", 0.5), 0.4)]
+    voted = vote(views, FIT)
+    assert voted.text == "cd"
+    assert voted.confidence == pytest.approx(FIT.confidence(0.4))
+    assert vote(views, VoteFit(), lambda each: 0.5 if each.text == "cd" else 1.0).text == "ab"
+    assert agreeing(views, "ab") == pytest.approx(2 / 3)
+    assert agreeing([Viewed(reading("", 0.0), 0.0)], "") == 0
+
+
+def test_a_solver_supports_a_text_by_its_mean_probability_in_all_views() -> None:
+    """The second view reads "b", and the first all but does: together they say "b"."""
+    solver = Solver(ByView([[0.1, 0.5, 0.4], [0.1, 0.1, 0.8]]), views=ViewSettings(2, always=True))
+    (views,) = solver.views_of([band()])
+    assert [(each.reading.text, round(each.support, 3)) for each in views] == [("a", 0.3), ("b", 0.6)]
+    assert vote(views, VoteFit()).text == "b"
+
+
+class ByView(FakeRecognizer):
+    """One row of probabilities of nothing, a and b for each view."""
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        super().__init__(charset=Charset("ab"))
+        self._rows = iter(rows)
+
+    def score(self, images: Sequence[Rgb], constraints: Constraints = FREE) -> list[Scores]:
+        span = np.array([[0, 1]], np.float32)
+        return [Scores(np.log([next(self._rows)]).astype(np.float32), span, collapse=True) for _ in images]
 
 
 @pytest.mark.parametrize("wrong", [{"below": 1.1}, {"slope": 0.0}, {"slope": float("nan")}, {"offset": float("inf")}])
@@ -65,7 +98,7 @@ def test_a_fit_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
 
 def test_the_spans_of_a_vote_are_those_of_the_surest_view() -> None:
     sure = Reading("a", (Character("a", 0.9, (5.0, 9.0)),), 0.9)
-    assert vote([reading("a", 0.2), sure], VoteFit()).characters == sure.characters
+    assert vote(shared([reading("a", 0.2), sure]), VoteFit()).characters == sure.characters
 
 
 @pytest.mark.parametrize("name", VIEWS)

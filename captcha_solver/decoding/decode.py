@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from captcha_solver.arithmetic.expressions import parse_answer
 from captcha_solver.charset import NOTHING, Charset, both_cases, parse_charset, shown
+from captcha_solver.decoding.candidates import log_likelihoods
 from captcha_solver.decoding.ctc import align, best_text
 from captcha_solver.decoding.probabilities import Run, log_softmax, runs
 from captcha_solver.errors import OptionError
@@ -122,6 +123,21 @@ def decode_all(
         pieces = (_read_ctc if each.collapse else _read_segments)(log_probs[start:stop], constraints)
         readings.append(_reading(each, pieces, probs[start:stop], symbols, constraints))
     return readings
+
+
+def likelihoods(
+    scores: Sequence[Scores], texts: Sequence[str], charset: Charset, constraints: Constraints
+) -> NDArray[np.float64]:
+    """How probable each of ``texts`` is in each of ``scores``, which merge repeats (CTC): (V, N) 0-1.
+
+    Over all alignments, and narrowed as ``decode_all`` narrows. Scores without rows make every text impossible. The
+    texts have no characters that the constraints leave out.
+    """
+    classes = allowed_ids(charset, constraints)
+    place = {id_: i for i, id_ in enumerate(classes)}
+    ids = [[place[each] for each in charset.encode(text)] for text in texts]
+    rows = [log_likelihoods(_log_probs(each.log_probs[:, classes].astype(np.float64)), ids) for each in scores]
+    return np.asarray(np.exp(np.stack(rows)), np.float64)
 
 
 def _reading(

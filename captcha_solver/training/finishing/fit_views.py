@@ -38,7 +38,8 @@ RIDGE, FARTHEST = 0.05, 50.0  # of the regression: how firmly, and log-odds beyo
 BEGIN = np.array([1.0, 0.0])
 
 Weigh = Callable[[float], float]
-RULES: dict[str, Weigh] = {
+SUPPORT = "mean probability in all views"
+RULES: dict[str, Weigh] = {  # of further ways to vote, by the readings' own confidences alone
     "sum of confidences": lambda confidence: confidence,
     "one vote a view": lambda confidence: 1 + 1e-3 * confidence,
     "sum of squares": lambda confidence: confidence**2,
@@ -49,10 +50,10 @@ SUREST = "the surest view"
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One drawn image: its text, and what was read in each view, the first view first."""
+    """One drawn image: its text, and what was read in each view, how surely, and how far all views support it."""
 
     text: str
-    readings: tuple[tuple[str, float], ...]
+    readings: tuple[tuple[str, float, float], ...]
 
     def right(self, text: str) -> bool:
         return same_text(self.text, text, fold_case=True)
@@ -62,9 +63,10 @@ def look(solver: Solver, images: Sequence[Rgb], texts: Sequence[str]) -> list[Lo
     """What ``solver``, which reads all views, reads in each view of each image."""
     looked = []
     for start in range(0, len(images), CHUNK):
-        views = solver.readings_of_views(images[start : start + CHUNK])
-        for text, readings in zip(texts[start : start + CHUNK], views, strict=True):
-            looked.append(Looked(text, tuple((each.text, each.confidence) for each in readings)))
+        seen = solver.views_of(images[start : start + CHUNK])
+        for text, views in zip(texts[start : start + CHUNK], seen, strict=True):
+            found = ((each.reading.text, each.reading.confidence, each.support) for each in views)
+            looked.append(Looked(text, tuple(found)))
     return looked
 
 
@@ -74,16 +76,17 @@ def drawn(design: str, count: int) -> tuple[list[Rgb], list[str]]:
     return [each.image for each in drawings], [each.text for each in drawings]
 
 
-def voted(readings: Sequence[tuple[str, float]], rule: str) -> tuple[str, float]:
-    """The text that ``rule`` chooses, and its share of the vote."""
-    if rule == SUREST:
-        return max(readings, key=lambda each: each[1])
+def voted(readings: Sequence[tuple[str, float, float]], rule: str = SUPPORT) -> tuple[str, float]:
+    """The text that ``rule`` chooses, and its support or its share of the vote."""
+    if rule in (SUPPORT, SUREST):
+        text, sure, support = max(readings, key=lambda each: each[2 if rule == SUPPORT else 1])
+        return text, support if rule == SUPPORT else sure
     sums: dict[str, float] = defaultdict(float)
-    for text, confidence in readings:
+    for text, confidence, _ in readings:
         if text:
             sums[text] += RULES[rule](confidence)
     if not sums:
-        return readings[0]
+        return readings[0][:2]
     best = max(sums, key=sums.__getitem__)
     return best, sums[best] / len(readings)
 
@@ -101,8 +104,7 @@ def accuracy(looked: Sequence[Looked], rule: str, below: float) -> tuple[float, 
 
 def fitted(groups: Sequence[Sequence[Looked]]) -> VoteFit:
     """The lowest threshold near the best mean accuracy, and Platt's two numbers on the images that are voted on."""
-    rule = next(iter(RULES))
-    means = [float(np.mean([accuracy(group, rule, below)[0] for group in groups])) for below in THRESHOLDS]
+    means = [float(np.mean([accuracy(group, SUPPORT, below)[0] for group in groups])) for below in THRESHOLDS]
     below = next(t for t, mean in zip(THRESHOLDS, means, strict=True) if mean >= max(means) - NEAR)
     looked = [each for group in groups for each in group]
     unsure = [each for each in looked if not each.readings[0][0] or each.readings[0][1] < below]
@@ -113,7 +115,7 @@ def fitted(groups: Sequence[Sequence[Looked]]) -> VoteFit:
 
 def shares_of(looked: Sequence[Looked]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The share of the vote of each image's answer, and whether that is right."""
-    answers = [voted(each.readings, next(iter(RULES))) for each in looked]
+    answers = [voted(each.readings) for each in looked]
     right = [each.right(text) for each, (text, _) in zip(looked, answers, strict=True)]
     return np.array([share for _, share in answers], np.float64), np.array(right, bool)
 
@@ -140,11 +142,11 @@ def tables(groups: Sequence[Sequence[Looked]], fit: VoteFit) -> str:
     for place, name in enumerate(VIEWS):
         alone = np.mean([np.mean([e.right(e.readings[place][0]) for e in group]) for group in groups])
         views.append(f"| {name} | {100 * alone:.1f} |")
-    by_rule = {rule: np.mean([accuracy(group, rule, 1.1)[0] for group in groups]) for rule in (*RULES, SUREST)}
+    by_rule = {rule: np.mean([accuracy(group, rule, 1.1)[0] for group in groups]) for rule in (SUPPORT, *RULES, SUREST)}
     rules = ["| rule | read, % |", "|---|---:|", *(f"| {rule} | {100 * read:.1f} |" for rule, read in by_rule.items())]
     thresholds = ["| further views below | read, % | views an image |", "|---:|---:|---:|"]
     for below in THRESHOLDS:
-        read, count = np.mean([accuracy(group, next(iter(RULES)), below) for group in groups], axis=0)
+        read, count = np.mean([accuracy(group, SUPPORT, below) for group in groups], axis=0)
         thresholds.append(f"| {below:g} | {100 * read:.1f} | {count:.1f} |")
     shares, right = shares_of([each for group in groups for each in group])
     sure = np.array([fit.confidence(float(share)) for share in shares])

@@ -38,7 +38,7 @@ from captcha_solver.training.sources import Fold
 from captcha_solver.training.task import Settled, TrainSettings, as_float
 from captcha_solver.training.tasks.sliding import SlidingTask
 from captcha_solver.types import Reading, Rgb, Sample
-from captcha_solver.voting import NAMES, vote
+from captcha_solver.voting import NAMES, Viewed, agreeing, vote
 
 ROUNDS = 3
 FEWEST_IMAGES, FEWEST_TRUSTED = 30, 12
@@ -148,15 +148,12 @@ def adapt(folder: Path, out: Path, start: Bundle, settings: AdaptSettings, tell:
 def look(bundle: Bundle, images: Sequence[Rgb], settings: AdaptSettings) -> Look:
     """Read ``images`` (H, W, 3) uint8 in all views."""
     solver = load_solver(bundle.path, views=str(len(NAMES)))
-    readings = _readings(solver, images)
+    seen = _seen(solver, images)
     if settings.infer:
-        solver = solver.knowing(_prior(solver, readings))
-        readings = _readings(solver, images)
-    voted = tuple(vote(each, solver.views.fit, solver.prior.weight) for each in readings)
-    shares = tuple(
-        sum(bool(best.text) and view.text == best.text for view in views) / len(views)
-        for best, views in zip(voted, readings, strict=True)
-    )
+        solver = solver.knowing(prior_from([vote(each, solver.views.fit) for each in seen]))
+        seen = _seen(solver, images)
+    voted = tuple(vote(each, solver.views.fit, solver.prior.weight) for each in seen)
+    shares = tuple(agreeing(views, best.text) for views, best in zip(seen, voted, strict=True))
     return Look(voted, shares, solver.prior)
 
 
@@ -172,13 +169,9 @@ def _right(bundle: Bundle, images: Sequence[tuple[Rgb, str]]) -> list[bool]:
     return [same_text(text, each.text, fold_case=True) for (_, text), each in zip(images, found, strict=True)]
 
 
-def _readings(solver: Solver, images: Sequence[Rgb]) -> list[list[Reading]]:
+def _seen(solver: Solver, images: Sequence[Rgb]) -> list[list[Viewed]]:
     parts = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
-    return [readings for part in parts for readings in solver.readings_of_views(part)]
-
-
-def _prior(solver: Solver, readings: Sequence[Sequence[Reading]]) -> TextPrior:
-    return prior_from([vote(each, solver.views.fit) for each in readings])
+    return [views for part in parts for views in solver.views_of(part)]
 
 
 def _images(folder: Path) -> list[tuple[Sample, Rgb]]:

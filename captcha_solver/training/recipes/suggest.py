@@ -21,7 +21,7 @@ from captcha_solver.image import read_file, read_image
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.solver import CHUNK, load_solver
 from captcha_solver.types import Rgb
-from captcha_solver.voting import NAMES, vote
+from captcha_solver.voting import NAMES, agreeing, vote
 
 LOOK = 16, 8  # columns and rows of the thumbnail that two images are compared by
 LEAST_DOUBT = 0.01  # of an image that all views read alike: of those the most unlike come
@@ -47,9 +47,8 @@ def doubts(bundle: Bundle, images: Sequence[Rgb]) -> NDArray[np.float64]:
     """How little the views of each (H, W, 3) uint8 image agree, (N,) 0-1: one less the share that the vote has."""
     solver = load_solver(bundle.path, views=len(NAMES))
     parts = (images[start : start + CHUNK] for start in range(0, len(images), CHUNK))
-    views = [each for part in parts for each in solver.readings_of_views(part)]
-    texts = [vote(each, solver.views.fit).text for each in views]
-    agree = [sum(view.text == text != "" for view in each) / len(each) for each, text in zip(views, texts, strict=True)]
+    seen = [views for part in parts for views in solver.views_of(part)]
+    agree = [agreeing(views, vote(views, solver.views.fit).text) for views in seen]
     return np.asarray(np.maximum(1 - np.array(agree, np.float64), LEAST_DOUBT), np.float64)
 
 

@@ -11,11 +11,21 @@ from click.testing import CliRunner
 from captcha_solver.errors import BundleError
 from captcha_solver.models.bundle import MANIFEST, load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
-from captcha_solver.training.finishing.fit_views import RULES, SUREST, Looked, accuracy, fitted, main, platt, voted
+from captcha_solver.training.finishing.fit_views import (
+    RULES,
+    SUPPORT,
+    SUREST,
+    Looked,
+    accuracy,
+    fitted,
+    main,
+    platt,
+    voted,
+)
 from captcha_solver.views import VIEWS
 from captcha_solver.voting import VoteFit
 
-READINGS = (("a", 0.9), ("b", 0.5), ("b", 0.45), ("c", 0.1))
+READINGS = (("a", 0.9, 0.3), ("b", 0.5, 0.2), ("b", 0.45, 0.2), ("c", 0.1, 0.4))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +36,7 @@ READINGS = (("a", 0.9), ("b", 0.5), ("b", 0.45), ("c", 0.1))
         ("sum of squares", "a"),
         ("sum of roots", "b"),
         (SUREST, "a"),
+        (SUPPORT, "c"),
     ],
 )
 def test_rules_weigh_confidences(rule: str, text: str) -> None:
@@ -33,16 +44,17 @@ def test_rules_weigh_confidences(rule: str, text: str) -> None:
 
 
 def test_only_unsure_images_are_voted_on() -> None:
-    sure, unsure = Looked("a", (("a", 0.95), ("b", 0.9), ("b", 0.9))), Looked("B", (("a", 0.4), ("b", 0.9), ("b", 0.9)))
-    rule = next(iter(RULES))
+    sure = Looked("a", (("a", 0.95, 0.3), ("b", 0.9, 0.6), ("b", 0.9, 0.6)))
+    unsure = Looked("B", (("a", 0.4, 0.1), ("b", 0.9, 0.6), ("b", 0.9, 0.6)))
+    rule = SUPPORT
     assert accuracy([sure, unsure], rule, 0.0) == (0.5, 1.0)
     assert accuracy([sure, unsure], rule, 0.9) == (1.0, 2.0)
     assert accuracy([sure, unsure], rule, 1.0) == (0.5, 3.0)
 
 
 def test_the_lowest_threshold_that_is_as_good_is_taken() -> None:
-    helped = [Looked("b", (("a", 0.55), ("b", 0.9), ("b", 0.9)))] * 5
-    harmed = [Looked("a", (("a", 0.92), ("b", 0.9), ("b", 0.9)))] * 5
+    helped = [Looked("b", (("a", 0.55, 0.2), ("b", 0.9, 0.6), ("b", 0.9, 0.6)))] * 5
+    harmed = [Looked("a", (("a", 0.92, 0.3), ("b", 0.9, 0.6), ("b", 0.9, 0.6)))] * 5
     assert fitted([helped + harmed]).below == 0.6
 
 
@@ -60,7 +72,7 @@ def test_what_was_fitted_is_kept_in_the_bundle(tmp_path: Path) -> None:
     shutil.copytree(shipped_bundles()["sliding"], copied)
     done = CliRunner().invoke(main, [str(copied), "plain", "ledger", "--count", "8", "--write"])
     assert done.exit_code == 0, done.output
-    for said in (*VIEWS, *RULES, "slope"):
+    for said in (*VIEWS, *RULES, SUPPORT, "slope"):
         assert said in done.output
     bundle = load_bundle(copied)
     assert bundle.card["views"] == {"designs": ["plain", "ledger"], "images": 16}
