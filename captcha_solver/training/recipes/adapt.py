@@ -33,7 +33,7 @@ from captcha_solver.training.checkpoint import FOLDER
 from captcha_solver.training.finishing.calibration import Calibration
 from captcha_solver.training.finishing.int8 import add_int8
 from captcha_solver.training.loop import train
-from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, with_replay
+from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, RECIPE, with_replay
 from captcha_solver.training.sources import Fold
 from captcha_solver.training.task import Settled, TrainSettings, as_float
 from captcha_solver.training.tasks.sliding import SlidingTask
@@ -220,13 +220,16 @@ def _trained(start: Bundle, trusted: Sequence[Sample], folder: Path, settings: A
         validate_every=NEVER,
         seed=settings.seed + number,
         workers=settings.workers,
+        recipe=RECIPE,
     )
     settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
     return train(task, made, how, start_from=start, settled=settled, int8=False)
 
 
 def _task(folder: Path, start: Bundle, workers: int) -> SlidingTask:
-    task = SlidingTask.from_sources([str(folder)], labels=None, batch=BATCH, workers=workers, start=start)
+    task = SlidingTask.from_sources(
+        [str(folder)], labels=None, batch=BATCH, workers=workers, start=start, recipe=RECIPE
+    )
     task = with_replay(task)
     return replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
 

@@ -24,7 +24,15 @@ from captcha_solver.training.learner import Learner, predict
 from captcha_solver.training.learners import new_learner
 from captcha_solver.training.loop import schedule, train
 from captcha_solver.training.progress import Interruption, Meter
-from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, told_by_labels, with_replay
+from captcha_solver.training.recipes.few_labels import (
+    BATCH,
+    LAYER_DECAY,
+    NEVER,
+    RATE,
+    RECIPE,
+    told_by_labels,
+    with_replay,
+)
 from captcha_solver.training.sources import Fold, Source, folder_samples
 from captcha_solver.training.task import Settled, TrainSettings, as_float
 from captcha_solver.training.tasks.sliding import SlidingTask, StripBatch
@@ -35,7 +43,7 @@ CHECKS = 8  # of a fold, evenly over its budget
 LEAST_MINUTES = 0.01
 MINUTES = 10.0
 LONGER = 3.0  # times the minutes that are left, where none were asked for and cross-validation still rises
-FEW_SETTINGS = TrainSettings(minutes=MINUTES, batch=BATCH, learning_rate=RATE, layer_decay=LAYER_DECAY)
+FEW_SETTINGS = TrainSettings(minutes=MINUTES, batch=BATCH, learning_rate=RATE, layer_decay=LAYER_DECAY, recipe=RECIPE)
 PROOF_IMAGES = 1024  # that the exports are checked with
 PLAN = "few.json"
 

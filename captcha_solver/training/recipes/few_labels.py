@@ -16,10 +16,12 @@ from captcha_solver.charset import NAMED
 from captcha_solver.models.bundle import Bundle
 from captcha_solver.models.save import amend_bundle
 from captcha_solver.symbols import characters
+from captcha_solver.training.recipes.recipe import Recipe
 from captcha_solver.training.sources import Source
 from captcha_solver.training.tasks.sliding import SlidingTask
 
 BATCH, RATE = 32, 8e-4
+RECIPE = Recipe(recombined=0.5)
 LAYER_DECAY = 0.85  # a layer's rate over that of the layer above it
 REPLAY, REPLAY_WEIGHT = "wild", 0.6  # drawn images for each labelled one
 NEVER = 10**9  # steps: no part is held out

@@ -145,13 +145,15 @@ class Tuning:
 def _sliding(tuning: Tuning) -> Bundle:
     from captcha_solver.training.finishing.calibration import Calibration
     from captcha_solver.training.loop import train
-    from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, with_replay
+    from captcha_solver.training.recipes.few_labels import BATCH, LAYER_DECAY, NEVER, RATE, RECIPE, with_replay
     from captcha_solver.training.sources import Fold
     from captcha_solver.training.task import Settled, TrainSettings
     from captcha_solver.training.tasks.sliding import SlidingTask
 
     start = tuning.start
-    task = with_replay(SlidingTask.from_sources([tuning.source], labels=None, batch=BATCH, workers=1, start=start))
+    source = [tuning.source]
+    task = SlidingTask.from_sources(source, labels=None, batch=BATCH, workers=1, start=start, recipe=RECIPE)
+    task = with_replay(task)
     task = replace(task, mixture=replace(task.mixture, fold=Fold(0, 1)), heldout_images=SHOWN_IMAGES)
     settings = TrainSettings(
         batch=BATCH,
@@ -160,6 +162,7 @@ def _sliding(tuning: Tuning) -> Bundle:
         validate_every=NEVER,
         seed=tuning.seed,
         layer_decay=LAYER_DECAY,
+        recipe=RECIPE,
     )
     settled = Settled(Calibration(start.temperature, 0, 0.0, 0.0), {})
     learner = _learner(task, settings, start)
