@@ -5,6 +5,7 @@ import pytest
 from captcha_solver.errors import CaptchaSolverError, OptionError
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.solver import load_solver
+from captcha_solver.text_prior import TextPrior
 from captcha_solver.voting import CHOICES
 from workers.jobs import reader as readers
 from workers.jobs.reader import Reader, model_hashes
@@ -86,3 +87,13 @@ def test_so_many_images_are_read_at_once(reader: Reader, options: StoredOptions,
 def test_options_that_cannot_be(reader: Reader, options: StoredOptions) -> None:
     with pytest.raises(CaptchaSolverError, match="expected"):
         reader.solver(options)
+
+
+def test_sums_are_answered_as_asked(reader: Reader) -> None:
+    assert reader.solver(StoredOptions("sliding", answer="result")).constraints.answer == "result"
+    assert reader.solver(StoredOptions("sliding")).constraints.answer is None
+
+
+def test_nothing_is_inferred_where_options_cannot_be_met(reader: Reader) -> None:
+    assert reader.prior([], StoredOptions("sliding")) == TextPrior()
+    assert reader.prior([b"x"], StoredOptions("digits")) == TextPrior()

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from captcha_solver.solver import Solver
+from captcha_solver.text_prior import TextPrior
 from tests.fakes import picture
 from tests.workers.some_jobs import TEXTS, FakeReader, a_job, counts_of, items_of, job_of, keys_of, submit, uploads
 from workers import keys
@@ -78,6 +80,34 @@ def test_a_chunk_is_answered_part_by_part(store: Store, redis: Client, chunks: C
     chunks.solve(job.id, 0)
     assert reader.made.asked == [PART, PART, 3]
     assert counts_of(redis, job).done == total
+
+
+def test_what_is_inferred_of_a_job_is_settled_by_its_first_chunk_for_all(
+    store: Store, redis: Client, chunks: ChunkRunner, queue: ChunkQueue
+) -> None:
+    """However the chunks come, whoever reads them: the prior is that of the job's first images, kept with the job."""
+    asked = StoredOptions("fake", infer=True)
+    job = submit(store, a_job(30, chunk_size=10, options=asked))
+    chunks.solve(job.id, 2)
+    kept = redis.get(keys.prior(job.id))
+    assert kept is not None
+    prior = msgspec.json.decode(kept, type=TextPrior)
+    assert prior.charset == "alnum"
+    assert prior.lengths == {1: 0.5, 3: pytest.approx(1)} or set(prior.lengths) == {1, 3}
+    assert 0 < redis.ttl(keys.prior(job.id)) <= 3600
+    told = msgspec.json.encode(TextPrior("digits", {1: 1.0}))
+    redis.set(keys.prior(job.id), told)
+    ChunkRunner(redis, queue, FakeReader(BAD)).solve(job.id, 0)  # another worker, later: what is kept counts
+    assert redis.get(keys.prior(job.id)) == told
+    assert [item["text"] for item in items_of(store, job)[:3]] == [None, None, "7"], "only digits are read"
+    store.forget(job_of(redis, job))
+    assert redis.get(keys.prior(job.id)) is None
+
+
+def test_nothing_is_inferred_unless_it_is_asked_for(store: Store, redis: Client, chunks: ChunkRunner) -> None:
+    job = submit(store, a_job(12, chunk_size=12))
+    chunks.solve(job.id, 0)
+    assert redis.get(keys.prior(job.id)) is None
 
 
 @pytest.mark.parametrize(("views", "part"), [("2", PART // 2), ("7", 9), ("auto", 9)])
