@@ -3,6 +3,7 @@
 Tested in ``tests/training/test_loop.py``.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -79,6 +80,8 @@ def run(request: TrainRequest) -> Path:
         raise OptionError(f"expected an answer for the route sliding alone, received one for {request.route}")
     start = None if request.start_from is None else _bundle(request.start_from)
     bundle = TASKS[request.route](request, start)
+    if request.answer is not None:  # the images with their sums, and the model that found them
+        shutil.rmtree(request.out / FOLDER, ignore_errors=True)
     if request.charset is not None:
         bundle = amend_bundle(bundle, alphabet=parse_charset(request.charset).symbols)
     return bundle.path

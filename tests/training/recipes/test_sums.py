@@ -123,6 +123,17 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         run(replace(plain, answer="sum"))
 
 
+def test_nothing_is_left_of_finding_the_sums(sliding: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "o" / "checkpoint" / "first"
+    left.mkdir(parents=True)
+    monkeypatch.setitem(running.TASKS, "sliding", lambda request, start: sliding)
+    request = TrainRequest(("x",), tmp_path / "o", "sliding", "sliding", None, TrainOptions(max_steps=1))
+    run(request)
+    assert left.exists(), "of another training, it is resumed from"
+    run(replace(request, answer="result"))
+    assert not left.exists()
+
+
 def test_a_first_model_reads_the_sums_for_the_second(
     sliding: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
