@@ -48,6 +48,7 @@ FEW_SIZES = 4  # a design that draws every image in a size of its own has more
 UNLIKELY = 0.1  # a length that is read so seldom, over the commonest one, is not trusted
 OFTEN_ENOUGH = 5 * FLOOR  # a length that is read so often, over the commonest one, is one of the design's
 SOFTER = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)  # temperatures that are tried, over the start's
+VIEWS_BELOW = 0.99  # an adapted model is surer than it is right: nearly all of its images are read in all views
 SHOWN_IMAGES = 256  # that the exports are checked with
 DRAWN, DRAWN_DESIGN, DRAWN_SEED = 200, "wild", 987_654_331  # no training seed draws from this stream
 MAY_LOSE = 0.1  # of all drawn images: what is given up of other designs for this one
@@ -237,7 +238,7 @@ def _task(folder: Path, start: Bundle, workers: int) -> SlidingTask:
 def _calibrated(bundle: Bundle, images: Sequence[Rgb], agreement: float) -> Bundle:
     """The bundle, as sure of held-out images as their views agree: what was learnt from one's own answers is too sure.
 
-    Its temperature is the one of a few at which its mean confidence comes closest.
+    Its temperature is the one of a few at which its mean confidence comes closest; further views are read more often.
     """
     runtime = load_runtime(bundle)
     encoded = [encode_png(image) for image in images]
@@ -246,7 +247,8 @@ def _calibrated(bundle: Bundle, images: Sequence[Rgb], agreement: float) -> Bund
         softer = replace(bundle, temperature=bundle.temperature * factor)
         solved = Solver(Sliding(softer, runtime)).solve_batch(encoded)
         gaps[softer.temperature] = abs(float(np.mean([each.confidence for each in solved])) - agreement)
-    return amend_bundle(bundle, temperature=min(gaps, key=gaps.__getitem__))
+    fit = replace(bundle.views, below=VIEWS_BELOW)
+    return amend_bundle(bundle, temperature=min(gaps, key=gaps.__getitem__), views=fit)
 
 
 def _finished(best: Bundle, out: Path, card: Mapping[str, object], prior: TextPrior) -> Bundle:

@@ -76,6 +76,7 @@ def test_rounds_go_on_while_the_views_agree_more_often(
     assert bundle.card["round"] == 2, "the second round's model is kept"
     assert (bundle.length, bundle.alphabet) == ("4", "0123456789")
     assert bundle.temperature > sliding.temperature, "it is to be as sure as its views agree: 60 %"
+    assert bundle.views.below == 0.99
     known = bundle.card["adapted"]
     assert (known["images"], known["heldout"], known["from"]) == (30, 10, sliding.sha256)
     assert known["agreement_before"] == 0.2
