@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_solver.charset import NOTHING
+from captcha_solver.decoding.candidates import log_likelihoods
 
 LogProbs = NDArray[np.float64]
 Text = tuple[int, ...]
@@ -45,17 +46,8 @@ def search(log_probs: LogProbs, min_length: int, longest: int, width: int) -> Te
 
 
 def log_likelihood(log_probs: LogProbs, text: Sequence[int]) -> float:
-    """log p(``text``) summed over all its alignments (the CTC forward algorithm)."""
-    states = _states(text)
-    skips = _skips(states)
-    score = np.full(len(states) + 2, ZERO)  # two more in front, for what reaches the first states
-    score[2] = 0.0
-    for step, emissions in enumerate(log_probs[:, states]):
-        stepped = np.logaddexp(score[2:], score[1:-1]) if step else np.where(np.arange(len(states)) < 2, 0.0, ZERO)
-        if step:
-            stepped = np.logaddexp(stepped, np.where(skips, score[:-2], ZERO))
-        score[2:] = stepped + emissions
-    return float(np.logaddexp.reduce(score[-2:] if text else score[-1:]))
+    """log p(``text``) summed over all its alignments (see ``log_likelihoods``)."""
+    return float(log_likelihoods(log_probs, [text])[0])
 
 
 def align(log_probs: LogProbs, text: Sequence[int]) -> list[tuple[int, int, int]]:

@@ -2,11 +2,11 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from captcha_solver.errors import DatasetError
+from captcha_solver.symbols import composed
 
 LABELS = "labels.csv"
 HEADER = ("filename", "label")
@@ -67,7 +67,7 @@ def plain_name(name: str) -> str | None:
     ``.\a.png``, ``./a.png`` and ``a.png`` are one file. An absolute name, one with ``..`` in it and an empty one are
     None: they may lead out of a folder.
     """
-    unified = unicodedata.normalize("NFC", name).replace("\\", "/")
+    unified = composed(name).replace("\\", "/")
     parts = [part for part in unified.split("/") if part not in ("", ".")]
     absolute = unified.startswith("/") or unified[1:3] == ":/"
     if not parts or absolute or ".." in parts or "\0" in unified:
@@ -152,7 +152,7 @@ def _rows(text: str, where: str) -> Iterator[Row]:
 
 def _row(cells: Sequence[str], line: int) -> Row:
     filename = plain_name(cells[0]) or cells[0]
-    label = unicodedata.normalize("NFC", cells[1]) if len(cells) > 1 else ""
+    label = composed(cells[1]) if len(cells) > 1 else ""
     if len(cells) > len(HEADER):
         return Row(line, filename, "", f"expected 2 fields, received {len(cells)} ({','.join(cells)[:80]!r})")
     if not label:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from captcha_solver.decoding.candidates import NEVER, log_likelihoods
-from captcha_solver.decoding.ctc import log_likelihood
 
 
 def rows(steps: int, classes: int, seed: int) -> np.ndarray:
@@ -14,11 +13,19 @@ def rows(steps: int, classes: int, seed: int) -> np.ndarray:
     return np.asarray(values - np.log(np.exp(values).sum(axis=1, keepdims=True)))
 
 
-def test_each_text_is_as_likely_as_by_itself() -> None:
-    log_probs = rows(6, 4, 1)
-    texts = [text for length in range(4) for text in itertools.product((1, 2, 3), repeat=length)]
-    found = log_likelihoods(log_probs, texts)
-    assert found == pytest.approx([log_likelihood(log_probs, text) for text in texts])
+def collapsed(path: tuple[int, ...]) -> tuple[int, ...]:
+    merged = [each for each, before in zip(path, (0, *path), strict=False) if each != before]
+    return tuple(each for each in merged if each)
+
+
+def test_a_text_is_as_likely_as_all_paths_that_spell_it() -> None:
+    log_probs = rows(4, 4, 1)
+    expected: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(4), repeat=4):
+        p = float(np.exp(sum(log_probs[step, each] for step, each in enumerate(path))))
+        expected[collapsed(path)] = expected.get(collapsed(path), 0.0) + p
+    found = log_likelihoods(log_probs, list(expected))
+    assert np.exp(found) == pytest.approx(list(expected.values()))
 
 
 def test_all_texts_together_are_certain() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from captcha_solver.attempt import attempt
 from captcha_solver.audit.cells import UNLIMITED
-from captcha_solver.errors import SetupError
+from captcha_solver.errors import DatasetError, SetupError
 from captcha_solver.image import encode_png, read_image
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.runtimes import import_keras
@@ -157,11 +157,17 @@ ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (*STOCK, *MODELS
 
 
 def _sums(labelled: Sequence[Sample]) -> Sequence[Sample]:
-    """Images labelled with results, labelled with the sums that give them, as the shipped model reads them."""
+    """Images labelled with results, labelled with the sums that give them, as the shipped model reads them.
+
+    Where it reads hardly any, an attacker has the results alone, and learns those.
+    """
     from captcha_solver.training.recipes.sums import LIKELY, expressions_in
 
     reader = load_bundle(shipped_bundles()["sliding"])
-    return [each.sample for each in expressions_in(labelled, reader) if each.posterior >= LIKELY]
+    try:
+        return [each.sample for each in expressions_in(labelled, reader) if each.posterior >= LIKELY]
+    except DatasetError:
+        return labelled
 
 
 def accuracy(labelled: Sequence[Sample], solutions: Sequence[Solution], *, fold_case: bool) -> float | None:

@@ -5,6 +5,7 @@ Juang and Rabiner 1990, "The segmental K-means algorithm"). What it is sure of i
 again.
 """
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ SIGNS = "+-×"
 LEAST_SIGN = float(np.log(0.02))  # a sign that the network does not know may pass for nothing at all
 SURE, LIKELY = 0.9, 0.5  # posterior of an expression among all that give the result
 TOLD_FORM = 60  # images that say how the sums are written
-FEWEST = 20  # sums read surely, below which there is nothing to start from
+FAINTEST = -1e3  # stands for log 0
+FEWEST, FEWEST_SHARE = 20, 0.25  # sums read surely, below which there is nothing to start from
 AT_ONCE = 32
 
 
@@ -90,9 +92,10 @@ def expressions_in(samples: Sequence[Sample], reader: Bundle) -> list[Solved]:
     form = _form([(each, log) for each, log in logs if is_result(each.text)][:TOLD_FORM])
     solved = [_solve(each, log, form) for each, log in logs]
     sure = sum(each.posterior >= SURE for each in solved)
-    if sure < min(FEWEST, len(samples)):
+    needed = min(FEWEST, math.ceil(FEWEST_SHARE * len(samples)))
+    if sure < needed:
         raise DatasetError(
-            f"expected to read at least {FEWEST} sums surely enough to learn from, received {sure} of {len(samples)}: "
+            f"expected to read at least {needed} sums surely enough to learn from, received {sure} of {len(samples)}: "
             "label some images with the sums themselves"
         )
     return solved
@@ -123,8 +126,13 @@ def written_out(
 def _solve(sample: Sample, emissions: "Emissions", form: Form) -> Solved:
     if not is_result(sample.text):
         return Solved(sample, 1.0)
-    best, posterior = _best(sample.text, emissions, form)
-    return Solved(replace(sample, text=best), posterior)
+    texts = _candidates(sample.text, form) or _candidates(sample.text, Form())
+    if not texts:  # no sum gives it
+        return Solved(sample, 0.0)
+    likely = emissions.of(texts)
+    shares = np.exp(likely - likely.max())
+    best = int(likely.argmax())
+    return Solved(replace(sample, text=texts[best]), float(shares[best] / shares.sum()))
 
 
 def _form(told: Sequence[tuple[Sample, "Emissions"]]) -> Form:
@@ -137,17 +145,6 @@ def _form(told: Sequence[tuple[Sample, "Emissions"]]) -> Form:
 def _likelihood(label: str, emissions: "Emissions", form: Form) -> float:
     texts = _candidates(label, form)
     return float(emissions.of(texts).max()) if texts else FAINTEST
-
-
-FAINTEST = -1e3
-
-
-def _best(label: str, emissions: "Emissions", form: Form) -> tuple[str, float]:
-    texts = _candidates(label, form) or _candidates(label, Form())
-    likely = emissions.of(texts)
-    shares = np.exp(likely - likely.max())
-    best = int(likely.argmax())
-    return texts[best], float(shares[best] / shares.sum())
 
 
 @cache
@@ -173,12 +170,10 @@ class Emissions:
 def emissions_of(log_probs: NDArray[np.float32], charset: Charset) -> Emissions:
     """Columns of one case; a sign that ``charset`` lacks is whatever is neither digit nor nothing."""
     folded = [char.casefold() for char in charset.characters]
-    letters = "".join(form.write(Expression(a, sign, b)) or "" for form in FORMS for sign in SIGNS for a, b in _PAIRS)
-    wanted = dict.fromkeys(DIGITS + LOWER + SIGNS + letters.casefold())
-    ids = {char: place for place, char in enumerate(wanted, 1)}
+    ids = _written_with()
     columns = [log_probs[:, NOTHING].astype(np.float64)]
     others = [i for i, char in enumerate(folded, 1) if char not in DIGITS]
-    for char in wanted:
+    for char in ids:
         own = [i for i, each in enumerate(folded, 1) if each == char]
         if own:
             columns.append(np.logaddexp.reduce(log_probs[:, own].astype(np.float64), axis=1))
@@ -190,7 +185,13 @@ def emissions_of(log_probs: NDArray[np.float32], charset: Charset) -> Emissions:
     return Emissions(np.stack(columns, axis=1), ids)
 
 
-_PAIRS = tuple((number, number) for number in range(21))
+@cache
+def _written_with() -> Mapping[str, int]:
+    """A column for each character that sums are written with in any form; 0 is "nothing here"."""
+    words = (word for each in LANGUAGES.values() for word in (*each.numbers, *each.signs.values()))
+    return {
+        char: place for place, char in enumerate(dict.fromkeys(DIGITS + LOWER + SIGNS + "".join(words).casefold()), 1)
+    }
 
 
 def _read(samples: Sequence[Sample], reader: Bundle) -> Iterator[tuple[Sample, Emissions]]:
