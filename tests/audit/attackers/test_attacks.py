@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from captcha_solver.audit.attackers import attacks
@@ -20,6 +21,7 @@ from captcha_solver.audit.attackers.attacks import (
     words_of,
 )
 from captcha_solver.errors import SetupError
+from captcha_solver.image import encode_png
 from captcha_solver.models.bundle import load_bundle, shipped_bundles
 from captcha_solver.models.save import amend_bundle
 from captcha_solver.training.recipes.steps import Tuned
@@ -143,3 +145,9 @@ def test_without_keras_nobody_is_trained(monkeypatch: pytest.MonkeyPatch) -> Non
     assert untrainable() is None
     monkeypatch.setattr(attacks, "import_keras", absent)
     assert untrainable() == "pip install 'captcha-solver[train]'"
+
+
+def test_results_that_cannot_be_told_from_the_images_are_learnt_as_they_are() -> None:
+    blank = encode_png(np.full((60, 160, 3), 255, np.uint8))
+    labelled = [Sample(str(number), blank, "12", "x") for number in range(20)]
+    assert attacks._sums(labelled) == labelled
